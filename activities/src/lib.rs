@@ -1,0 +1,8 @@
+//! The half of leadflow that touches the world: provider clients, store, budgets, and the activities on top of them.
+
+pub mod config;
+pub mod gate;
+pub mod providers;
+pub mod retry;
+pub mod search;
+pub mod store;

@@ -1,0 +1,132 @@
+//! How the models are asked: one question, one strict schema, one check of the answer.
+
+use super::books::stage;
+use super::{Paid, SearchWork, not_set_up, owner};
+use crate::gate::{CallId, PaidCall, Settled, UsageNumbers};
+use crate::providers::schema::{parse_checked, strict_schema};
+use crate::providers::{Content, ModelAnswer, StructuredCall, Usage};
+use crate::store::searches::Search;
+use leadflow_workflows::domain::answers::Checked;
+use leadflow_workflows::domain::provider::Provider;
+use leadflow_workflows::domain::search_plan::{Job, Round};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// A question to a model.
+pub(super) struct Question<'a, A: Checked> {
+    /// Name of the schema, and of the operation in the books.
+    pub(super) name: &'static str,
+    pub(super) instructions: &'static str,
+    pub(super) facts: Value,
+    pub(super) asked: &'a A::Asked,
+    pub(super) max_output_tokens: u32,
+    pub(super) job: &'a Job,
+    pub(super) round: &'a Round,
+}
+
+/// A model's answer after its check. Only good ones are kept.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Verdict<A> {
+    Good(A),
+    /// What is wrong, for the next round; without personal data.
+    Bad(String),
+}
+
+impl SearchWork {
+    /// Asks the provider of the job. `Err` is for the server to retry, or final.
+    pub(super) async fn ask<A>(
+        &self,
+        ctx: &ActivityContext,
+        search: &Search,
+        question: Question<'_, A>,
+    ) -> Result<Paid<Verdict<A>>, ActivityError>
+    where
+        A: Checked + JsonSchema + Serialize + DeserializeOwned + Send,
+        A::Asked: Sync,
+    {
+        let provider = question.job.provider();
+        let schema = strict_schema::<A>();
+        let mut facts = question.facts;
+        if !question.round.problem.is_empty() {
+            facts["repair"] = Value::String(question.round.problem.clone());
+        }
+        let unnamed = StructuredCall {
+            call_id: "",
+            schema_name: question.name,
+            schema: &schema,
+            instructions: question.instructions,
+            facts: &facts,
+            max_output_tokens: question.max_output_tokens,
+        };
+        let (request, bound) = match provider {
+            Provider::Openai => {
+                let Some(client) = &self.clients.openai else { return Ok(Paid::Held(not_set_up(provider))) };
+                let request = client.request_bytes(&unnamed);
+                let bound = Usage::openai_at_most(request.len(), question.max_output_tokens);
+                (request, bound)
+            }
+            _ => {
+                let Some(client) = &self.clients.gemini else { return Ok(Paid::Held(not_set_up(provider))) };
+                let mut request = client.model().as_bytes().to_vec();
+                request.extend(crate::providers::Gemini::structured_bytes(&unnamed));
+                let bound = Usage::gemini_at_most(request.len(), question.max_output_tokens, false);
+                (request, bound)
+            }
+        };
+        let call = PaidCall {
+            tenant: &search.tenant,
+            search_id: &search.id,
+            lead: None,
+            provider,
+            operation: question.name,
+            scope: &search.id,
+            repair_round: question.round.number,
+            request: &request,
+            bound: bound.cost(&self.config.models),
+            owner: owner(ctx),
+        };
+        let perform = |call_id: CallId| async move {
+            let call = StructuredCall { call_id: call_id.as_str(), ..unnamed };
+            let answer = match provider {
+                Provider::Openai => self.clients.openai.as_ref().expect("checked above").structured(&call).await?,
+                _ => self.clients.gemini.as_ref().expect("checked above").structured(&call).await?,
+            };
+            Ok(self.judge(provider, answer, question.asked))
+        };
+        let called = self.gate.call(call, perform).await;
+        self.settle(ctx, search, stage(question.job), called).await
+    }
+
+    fn judge<A>(&self, provider: Provider, answer: ModelAnswer, asked: &A::Asked) -> Settled<Verdict<A>>
+    where
+        A: Checked + DeserializeOwned,
+    {
+        let used = match provider {
+            Provider::Openai => Usage::OpenAi(answer.usage),
+            _ => Usage::Gemini { tokens: answer.usage, searched: false },
+        };
+        // A refusal, a cut answer and broken JSON are three different things, and the next round is told which.
+        let verdict = match answer.content {
+            Content::Text(text) => match parse_checked::<A>(&text, asked) {
+                Ok(good) => Verdict::Good(good),
+                Err(problem) => Verdict::Bad(problem.to_string()),
+            },
+            Content::Refusal => Verdict::Bad("the model refused to answer".into()),
+            Content::Cut => Verdict::Bad("the answer was cut off; be shorter".into()),
+            Content::Filtered => Verdict::Bad("the provider withheld the answer".into()),
+        };
+        Settled {
+            reusable: matches!(verdict, Verdict::Good(_)),
+            value: verdict,
+            cost: used.cost(&self.config.models),
+            usage: UsageNumbers {
+                input_tokens: answer.usage.input,
+                output_tokens: answer.usage.output,
+                ..UsageNumbers::default()
+            },
+        }
+    }
+}

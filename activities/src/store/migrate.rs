@@ -1,0 +1,43 @@
+//! The tables, as numbered steps inside the program. A released step never changes; a new one is added.
+
+use super::{Backend, StoreError, StoreErrorKind};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AnyConnection, Connection, SqlSafeStr};
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "gate", include_str!("migrations/0001_gate.sql")),
+    (2, "lead search", include_str!("migrations/0002_lead_search.sql")),
+];
+
+/// Applies what is missing, all of it or nothing.
+///
+/// The lock is held until the commit, so that a second process waits and then finds the work done.
+pub(super) async fn run(connection: &mut AnyConnection, backend: Backend) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with(backend.begin()).await?;
+    if backend == Backend::Postgres {
+        let lock = "SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(7812400331);";
+        sqlx::raw_sql(lock).execute(&mut *transaction).await?;
+    }
+    let steps = MIGRATIONS.iter().map(|&(version, description, sql)| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(steps.collect());
+    // The migrator's own lock does nothing on SQLite and would end before the commit on PostgreSQL.
+    migrator.set_locking(false);
+    migrator.run(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            MigrateError::VersionMissing(version) => Self::new(
+                StoreErrorKind::SchemaNewer,
+                format!("the store has migration {version}, this program ends at {}", MIGRATIONS.len()),
+            ),
+            other => Self::new(StoreErrorKind::Other, other.to_string()),
+        }
+    }
+}

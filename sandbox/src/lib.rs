@@ -1,0 +1,218 @@
+//! Local stand-ins for the providers that leadflow calls: OpenAI, Gemini, Serper and Hunter on one port.
+//!
+//! They answer from real businesses and invented people, alike for the same seed, refuse what the providers refuse, fail
+//! where a fault is injected, and keep a ledger of every call and of what it would have cost. They never call any host.
+
+mod answers;
+mod control;
+mod data;
+mod exchange;
+mod faults;
+mod gemini;
+mod hunter;
+mod ledger;
+mod openai;
+pub mod prices;
+mod seed;
+mod serper;
+mod wire;
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::routing::{any, get};
+use leadflow_clock::Clock;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::exchange::Vendor;
+use crate::faults::FaultSwitch;
+use crate::ledger::Ledger;
+use crate::seed::Seed;
+
+pub use crate::faults::{FailureVariant, FaultKind, FaultRule, Faults};
+pub use crate::ledger::{LedgerEntry, ProviderStats};
+
+/// A key that every provider of the sandbox accepts, as it does any other that starts with `sandbox-`.
+pub const API_KEY: &str = "sandbox-key";
+
+/// Who is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    OpenAi,
+    Gemini,
+    Serper,
+    Hunter,
+}
+
+/// How to start a [`Sandbox`].
+#[derive(Clone, Debug)]
+pub struct SandboxConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Decides all that is invented.
+    pub seed: u64,
+    /// Dates answers and ledger.
+    pub clock: Clock,
+    /// Real time that a call to Serper or Hunter takes.
+    pub search_latency: Duration,
+    /// Real time that a call to a model takes.
+    pub model_latency: Duration,
+    pub faults: Faults,
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            seed: 1,
+            clock: Clock::system(),
+            search_latency: Duration::ZERO,
+            model_latency: Duration::ZERO,
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// A running sandbox. Dropping it ends it, too.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    world: Arc<World>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Sandbox {
+    /// Starts to listen.
+    ///
+    /// # Errors
+    /// When the address is taken or may not be used.
+    pub async fn start(config: SandboxConfig) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(config.address).await.with_context(|| {
+            format!(
+                "the sandbox cannot listen on {}; hint: choose another address, or port 0 for a free one",
+                config.address
+            )
+        })?;
+        let address = listener.local_addr().context("the sandbox's listener has no address")?;
+        // The first call should not have to wait for the tables.
+        tokio::task::spawn_blocking(|| LazyLock::force(&data::DATA));
+        let (stop, mut stopped) = watch::channel(false);
+        let world = Arc::new(World::new(&config, stopped.clone()));
+        let serve = axum::serve(
+            wire::Listener(listener),
+            router(Arc::clone(&world)).into_make_service_with_connect_info::<wire::Line>(),
+        )
+        .with_graceful_shutdown(async move {
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
+        let server = tokio::spawn(async move {
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "the sandbox's server ended");
+            }
+        });
+        Ok(Self { address, world, stop, server })
+    }
+
+    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every call since the start, or since the ledger was cleared, in the order of arrival.
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        self.world.ledger.entries()
+    }
+
+    /// How busy each provider was.
+    pub fn stats(&self) -> BTreeMap<Provider, ProviderStats> {
+        self.world.ledger.stats()
+    }
+
+    /// Replaces all faults.
+    pub fn set_faults(&self, faults: Faults) {
+        self.world.faults.set(faults);
+    }
+
+    /// Ends it: open calls lose their connection, the port is free when this returns.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.server.await;
+    }
+}
+
+/// What all calls share.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) seed: Seed,
+    pub(crate) clock: Clock,
+    pub(crate) ledger: Ledger,
+    pub(crate) faults: FaultSwitch,
+    /// Addresses whose verification takes a second look, and has had the first.
+    pub(crate) verifications_begun: Mutex<HashSet<String>>,
+    search_latency: Duration,
+    model_latency: Duration,
+    stopped: watch::Receiver<bool>,
+}
+
+impl World {
+    fn new(config: &SandboxConfig, stopped: watch::Receiver<bool>) -> Self {
+        let faults = FaultSwitch::default();
+        faults.set(config.faults.clone());
+        Self {
+            seed: Seed(config.seed),
+            clock: config.clock,
+            ledger: Ledger::default(),
+            faults,
+            verifications_begun: Mutex::default(),
+            search_latency: config.search_latency,
+            model_latency: config.model_latency,
+            stopped,
+        }
+    }
+
+    pub(crate) fn latency(&self, provider: Provider) -> Duration {
+        if provider.is_model() { self.model_latency } else { self.search_latency }
+    }
+
+    /// Returns when the sandbox is told to end.
+    pub(crate) async fn stopped(&self) {
+        let _ = self.stopped.clone().wait_for(|stop| *stop).await;
+    }
+}
+
+impl Provider {
+    pub(crate) fn is_model(self) -> bool {
+        matches!(self, Self::OpenAi | Self::Gemini)
+    }
+
+    pub(crate) fn vendor(self) -> &'static dyn Vendor {
+        match self {
+            Self::OpenAi => &openai::OpenAi,
+            Self::Gemini => &gemini::Gemini,
+            Self::Serper => &serper::Serper,
+            Self::Hunter => &hunter::Hunter,
+        }
+    }
+}
+
+fn router(world: Arc<World>) -> Router {
+    let provider =
+        |provider| any(move |state, line, path, request| exchange::exchange(provider, state, line, path, request));
+    Router::new()
+        .route("/", get(control::about))
+        .route("/openai/v1/{*path}", provider(Provider::OpenAi))
+        .route("/gemini/{*path}", provider(Provider::Gemini))
+        .route("/serper/{*path}", provider(Provider::Serper))
+        .route("/hunter/v2/{*path}", provider(Provider::Hunter))
+        .nest("/__sandbox", control::router())
+        .with_state(world)
+}

@@ -1,0 +1,63 @@
+//! How a command ends when it does not succeed.
+
+use crate::diagnostic::{Look, render};
+use leadflow_activities::config::mistakes::Mistakes;
+use leadflow_activities::store::StoreError;
+use leadflow_worker::temporal::ConnectError;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Why a command did not do what it was asked. Every text says what, where and what to do about it.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing matched, or what was asked is not possible in this state. Exit code 1.
+    Refused(String),
+    /// Bad input or a failure. Exit code 2.
+    Failed(String),
+    /// A file that the user wrote. Exit code 2.
+    Input(Box<Mistakes>),
+}
+
+impl Failure {
+    /// Tells the user on standard error, and gives the exit code.
+    pub fn report(self) -> ExitCode {
+        let (text, code) = match self {
+            Self::Refused(text) => (format!("{text}\n"), 1),
+            Self::Failed(text) => (format!("error: {text}\n"), 2),
+            Self::Input(mistakes) => (render(&mistakes, Look::of_stderr()), 2),
+        };
+        // When even standard error is gone, the exit code has to do.
+        let _ = io::stderr().write_all(text.as_bytes());
+        ExitCode::from(code)
+    }
+}
+
+impl From<Mistakes> for Failure {
+    fn from(mistakes: Mistakes) -> Self {
+        Self::Input(Box::new(mistakes))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(format!("{error:#}"))
+    }
+}

@@ -1,0 +1,17 @@
+//! The command line of leadflow.
+
+pub mod brief_file;
+pub mod cli;
+pub mod demo;
+pub mod dev;
+pub mod diagnostic;
+pub mod embedded;
+pub mod failure;
+pub mod history;
+pub mod init;
+pub mod launch;
+pub mod output;
+pub mod rows;
+pub mod site;
+pub mod stack;
+pub mod watch;

@@ -1,0 +1,64 @@
+//! The command line of a worker process, shared by the `worker` program and the embedded one.
+
+use crate::{run, temporal};
+use clap::Parser;
+use leadflow_activities::config::Config;
+use leadflow_clock::Clock;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the workflows and activities of leadflow.
+#[derive(Parser, Clone, Debug)]
+#[command(name = "worker", version, about)]
+pub struct WorkerArgs {
+    /// Configuration file; without it `leadflow.toml` in the current folder, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Write logs as JSON lines.
+    #[arg(long)]
+    pub json_logs: bool,
+    /// Clock of a demo or test, as `ORIGIN_MS@SPEED`.
+    #[arg(long, hide = true)]
+    pub clock: Option<Clock>,
+}
+
+/// Runs until SIGTERM or Ctrl-C. Exit code 2 when it cannot start.
+pub async fn main(args: WorkerArgs) -> ExitCode {
+    log_to_stderr(args.json_logs);
+    match serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn serve(args: WorkerArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.as_deref(), None)?;
+    let (client, target) = temporal::connect().await?;
+    info!(address = target.address, namespace = target.namespace, "connected to Temporal");
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    run(config, client, args.clock.unwrap_or_else(Clock::system), stop).await
+}
+
+/// Logs carry ids and counts; activities see to it that no personal data and no secret comes in.
+fn log_to_stderr(json: bool) {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,temporalio_sdk_core=warn,temporalio_sdk=warn,temporalio_client=warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = if json { builder.json().try_init() } else { builder.try_init() };
+    // A second subscriber in one process keeps the first.
+    drop(set);
+}

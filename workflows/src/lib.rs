@@ -1,0 +1,16 @@
+//! The deterministic half of leadflow: domain types and rules, activity contracts, workflows.
+//!
+//! Nothing here reads a clock, a random source, the environment, a file or a socket; `clippy.toml` beside this crate's
+//! manifest forbids it and a test over the dependency tree holds it. What is decided is a pure function in [`domain`];
+//! what is done is an activity declared in [`contract`]; a workflow is the thin shell between them.
+
+#![deny(clippy::iter_over_hash_type)]
+
+pub mod contract;
+pub mod domain;
+pub mod lead_search;
+
+/// Task queue of workflows that end within hours. Its workers are versioned as pinned.
+pub const QUEUE: &str = "leadflow";
+/// Task queue of workflows that live for weeks. Its workers upgrade open runs, so its workflows change only by patches.
+pub const QUEUE_LONG: &str = "leadflow-long";
