@@ -91,7 +91,12 @@ struct Segment {
 impl Segment {
     fn of(known: &Industry, name: &str, round: usize) -> Self {
         let typical = (known.company_size.as_str(), known.years_in_business.as_deref());
-        let first = if known.title.is_empty() { format!("Independent {name} business") } else { known.title.clone() };
+        let first = match known.words.first() {
+            Some(word) if name.to_lowercase().contains(word.as_str()) => known.title.clone(),
+            // The entry knows this industry under a more general name.
+            Some(_) => format!("Independent {name}"),
+            None => format!("Independent {name} business"),
+        };
         let (title, company_size, years) = match round {
             0 => (first, typical.0, typical.1),
             1 => (format!("Growing {name} with a second site"), "20-80", Some("3-10")),

@@ -11,7 +11,9 @@ const MIN_CHARACTERS: usize = 60;
 
 /// One reason for each lead. A lead's sentences do not depend on the leads beside it, nor on its number.
 pub(super) fn lead_reasons(seed: Seed, facts: &Value) -> Value {
-    let sell = shortened(facts["sell"].as_str().unwrap_or("the offer"), 60);
+    // What stands before the first colon or comma names the offer; the rest describes it.
+    let sell = facts["sell"].as_str().unwrap_or("the offer").split([':', ',']).next().unwrap_or_default().trim();
+    let sell = shortened(sell, 60);
     let leads = facts["leads"].as_array().map(Vec::as_slice).unwrap_or_default();
     let reasons: Vec<_> = leads
         .iter()
@@ -100,9 +102,9 @@ impl<'a> Lead<'a> {
         let quoted = (!self.evidence.is_empty()).then(|| {
             let evidence = shortened(self.evidence[seed.of(&["which"]).below(self.evidence.len())], 110);
             match seed.of(&["quoted"]).below(3) {
-                0 => format!(" (found: {evidence})"),
+                0 => format!(" (evidence: {evidence})"),
                 1 => format!("; evidence: {evidence}"),
-                _ => format!(", as seen here: {evidence}"),
+                _ => format!(" ({evidence})"),
             }
         });
         let (first, second) = if seed.of(&["order"]).permille(500) { (rated, quoted) } else { (quoted, rated) };
@@ -119,11 +121,11 @@ impl<'a> Lead<'a> {
             || contains_words(self.role, "founder")
             || contains_words(self.role, "chief");
         match seed.below(6) {
-            0 => format!("A likely aim there is to {}, which is where {offer} would come in.", verb(goal)),
-            1 => format!("If {pain}, a talk about {offer} is worthwhile."),
-            2 if decides => format!("The role can decide on {offer} itself."),
-            2 => format!("The role would use {offer} and can bring it to whoever signs."),
-            3 => format!("Size and desk are right for {offer}."),
+            0 => format!("A likely aim there is to {}, which is where {offer} would help.", verb(goal)),
+            1 => format!("A known pain of the trade: {pain}. This is where {offer} would help."),
+            2 if decides => format!("The role can decide on {offer} without asking anyone."),
+            2 => format!("The role would use {offer} every day and can recommend it to whoever signs."),
+            3 => format!("The size of the business is right for {offer}."),
             4 => format!("The effect of {offer} would be felt first in this role."),
             _ => format!("Typical of the trade: {pain}; a good opening for {offer}."),
         }
@@ -139,9 +141,9 @@ impl<'a> Lead<'a> {
         let (pain, trend) = (seed.of(&["pain"]).pick(&known.pains), seed.of(&["trend"]).pick(&known.trends));
         let trigger = seed.of(&["trigger"]).pick(&known.triggers);
         Some(match seed.of(&["which"]).below(4) {
-            0 => format!("We hear from others that {pain}. Is it the same at {}?", self.business),
-            1 => format!("It is said that {trend}. Do you notice it in {}?", self.place),
-            2 => format!("How would you prepare {} for this: {trigger}?", self.business),
+            0 => format!("Others in the trade name this first: {pain}. Is it the same at {}?", self.business),
+            1 => format!("A trend we read of: {trend}. Do you notice it in {}?", self.place),
+            2 => format!("What would change at {} with this: {trigger}?", self.business),
             _ => format!("What would you change first at {} if you had a free week?", self.business),
         })
     }

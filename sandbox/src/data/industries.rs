@@ -10,7 +10,7 @@ use super::stems;
 #[derive(Debug, Deserialize)]
 pub(crate) struct Industry {
     /// Stems, one of which is in the industry's name; empty for the one that fits all.
-    words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// Of the first persona; empty when it is built from the industry's name.
     pub(crate) title: String,
     pub(crate) company_size: String,
