@@ -1,6 +1,7 @@
 //! The half of leadflow that touches the world: provider clients, store, budgets, and the activities on top of them.
 
 pub mod config;
+pub mod failpoint;
 pub mod gate;
 pub mod providers;
 pub mod retry;

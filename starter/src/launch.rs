@@ -56,6 +56,11 @@ impl Launcher {
         let tenant = TenantId(self.config.tenant.clone());
         let brief = start.brief;
         let summary = format!("{}: {}", brief.name, wanted(&brief));
+        let details = format!(
+            "Looks for {} in {}.\n\n`starter search show {search_id}` shows what it found.",
+            brief.ideal.industries.join(", "),
+            brief.places.join("; ")
+        );
         let budget = brief.want.budget_usd.and_then(MicroUsd::from_usd);
         let new = NewSearch {
             id: search_id.0.clone(),
@@ -83,7 +88,7 @@ impl Launcher {
                 PROGRESS.value_set(0),
             ]))
             .static_summary(summary)
-            .static_details(format!("`starter search show {search_id}` shows what it found"))
+            .static_details(details)
             .build();
         let started = self.client.start_workflow(LeadSearch::run, input, options).await;
         if let Err(error) = started {

@@ -66,8 +66,9 @@ pub struct Stack {
     pub clock: Clock,
     /// When the Temporal CLI was there.
     pub ready_to_start: Instant,
+    /// Variables of the next worker that is started, beside the configuration.
+    pub worker_env: Vec<(String, String)>,
     worker: Option<GuardedChild>,
-    worker_env: Vec<(String, String)>,
     program: PathBuf,
 }
 

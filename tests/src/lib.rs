@@ -1,1 +1,7 @@
+//! The tests of the whole: a laboratory with real servers and processes, and what is done in it.
 
+pub mod books;
+pub mod kill;
+pub mod kill_points;
+pub mod lab;
+pub mod scenarios;

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use temporalio_client::Client;
 use temporalio_common::worker::{VersioningBehavior, WorkerDeploymentOptions, WorkerDeploymentVersion};
+use temporalio_sdk::runtime::RuntimeOptions;
 use temporalio_sdk::{Runtime, Worker, WorkerOptions};
 use tracing::{info, warn};
 
@@ -31,7 +32,7 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
     let clients = Clients::from_config(&config)?;
     let config = Arc::new(config);
     let work = Arc::new(SearchWork::new(store.clone(), gate, clients, Arc::clone(&config), clock));
-    let runtime = Runtime::from_current_tokio(Default::default())?;
+    let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
 
     let timings = config.timings;
     let options = |queue| {
@@ -68,9 +69,10 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
             }
             // An activity that ignores its cancellation must not keep the process for ever.
             let longest = Duration::from_millis(config.timings.graceful_shutdown_ms) + Duration::from_secs(5);
-            match tokio::time::timeout(longest, &mut running).await {
-                Ok(ended) => { ended?; }
-                Err(_) => warn!("calls in flight were cut off; the server will try them again"),
+            if let Ok(ended) = tokio::time::timeout(longest, &mut running).await {
+                ended?;
+            } else {
+                warn!("calls in flight were cut off; the server will try them again");
             }
         }
     }

@@ -321,11 +321,11 @@ fn is_cancelled(ctx: &WorkflowContext<LeadSearch>) -> bool {
 /// Markdown for the web UI: numbers only.
 fn details(state: &SearchState) -> String {
     let wanted = state.plan.leads.map_or(String::new(), |leads| format!(" of {leads} wanted"));
-    let problem = state.last_problem.as_ref().map_or(String::new(), |problem| format!("\n\nLast problem: {problem}"));
+    let problem = state.last_problem.as_ref().map_or(String::new(), |problem| format!("\n- last problem: {problem}"));
     format!(
-        "**{}**, {} %\n\n| businesses | searched | leads found | with reason | gaps |\n| --- | --- | --- | --- | --- |\n\
-         | {} | {} | {} | {}{wanted} | {} |{problem}",
-        state.phase(),
+        "**{}**, {} %\n\n- {} businesses found, {} of them searched for people\n- {} people found, {} leads with a \
+         reason{wanted}\n- {} gaps{problem}",
+        state.phase().replace('_', " "),
         state.percent(),
         state.businesses,
         state.searched,

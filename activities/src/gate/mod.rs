@@ -16,6 +16,7 @@ pub use budget::BudgetScope;
 pub use report::{BudgetRow, UsageFilter, UsageRow};
 
 use crate::config::Budgets;
+use crate::failpoint::fail_point;
 use crate::providers::ProviderError;
 use crate::store::{Store, StoreError};
 use claim::{CacheKey, Claim};
@@ -187,18 +188,4 @@ impl fmt::Display for CallId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
-}
-
-/// A point at which the kill tests stop or end the process. It waits on a thread of its own, so that heartbeats go on.
-#[cfg(feature = "failpoints")]
-async fn fail_point(name: &'static str) {
-    let passed = tokio::task::spawn_blocking(move || fail::fail_point!(name)).await;
-    if let Some(panic) = passed.err().and_then(|ended| ended.try_into_panic().ok()) {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-#[cfg(not(feature = "failpoints"))]
-fn fail_point(_name: &'static str) -> std::future::Ready<()> {
-    std::future::ready(())
 }

@@ -1,6 +1,7 @@
 //! The beginning, the end and the losses of a search.
 
 use super::{SearchWork, fault, key, store_failure};
+use crate::failpoint::fail_point;
 use crate::store::StoreError;
 use crate::store::personas::Persona;
 use crate::store::searches::Search;
@@ -43,6 +44,7 @@ impl SearchWork {
     pub(super) async fn finish(&self, input: &FinishInput) -> Result<SearchResult, ActivityError> {
         let (tenant, id) = (input.search.tenant.as_str(), input.search.search_id.as_str());
         self.gate.presume_open(tenant, id).await.map_err(store_failure)?;
+        fail_point("finish-before-store").await;
         let status =
             self.store.finish_search(tenant, id, input.cancelled, self.clock.now_ms()).await.map_err(store_failure)?;
         self.result(&input.search, status).await

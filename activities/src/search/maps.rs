@@ -2,6 +2,7 @@
 
 use super::personas::{industry, wrong_job};
 use super::{Paid, SearchWork, key, not_set_up, owner, store_failure};
+use crate::failpoint::fail_point;
 use crate::gate::{CallId, GateError, PaidCall, Settled, UsageNumbers};
 use crate::providers::{Class, MapsAnswer, MapsQuery, Place as MapPlace, Usage};
 use crate::store::businesses::{FoundBusiness, NewPage, PageAddress, StoredPage};
@@ -128,6 +129,7 @@ impl SearchWork {
             limit: search.brief.want.businesses,
             now_ms: self.clock.now_ms(),
         };
+        fail_point("maps-before-store").await;
         self.store.store_map_page(&new, &search.exclude_list()).await.map_err(store_failure)?;
         Ok(PageOutcome::Stored(StoredPage { places, viewport: page.viewport }))
     }

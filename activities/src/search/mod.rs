@@ -285,6 +285,7 @@ fn key(search: &Search) -> SearchKey<'_> {
 }
 
 /// The store is down or busy: the server tries again.
+#[expect(clippy::needless_pass_by_value, reason = "it is the function of every `map_err` on a store")]
 fn store_failure(error: StoreError) -> ActivityError {
     ApplicationFailure::builder(error.to_string()).type_name("store_unavailable".to_string()).build().into()
 }

@@ -2,6 +2,7 @@
 
 use super::personas::wrong_job;
 use super::{Paid, SearchWork, key, not_set_up, owner, store_failure};
+use crate::failpoint::fail_point;
 use crate::gate::{CallId, GateError, PaidCall, Settled, UsageNumbers};
 use crate::providers::{Class, Organic, SearchQuery, Usage};
 use crate::store::businesses::SearchBusiness;
@@ -50,6 +51,7 @@ impl SearchWork {
                 }
             }
         }
+        fail_point("people-before-number").await;
         let now_ms = self.clock.now_ms();
         if !gaps.is_empty() {
             self.store.store_gaps(&search.tenant, &search.id, "people", &gaps, now_ms).await.map_err(store_failure)?;

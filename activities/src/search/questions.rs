@@ -4,7 +4,7 @@ use super::books::stage;
 use super::{Paid, SearchWork, not_set_up, owner};
 use crate::gate::{CallId, PaidCall, Settled, UsageNumbers};
 use crate::providers::schema::{parse_checked, strict_schema};
-use crate::providers::{Content, ModelAnswer, StructuredCall, Usage};
+use crate::providers::{Clients, Content, Gemini, ModelAnswer, OpenAi, ProviderError, StructuredCall, Usage};
 use crate::store::searches::Search;
 use leadflow_workflows::domain::answers::Checked;
 use leadflow_workflows::domain::provider::Provider;
@@ -61,21 +61,9 @@ impl SearchWork {
             facts: &facts,
             max_output_tokens: question.max_output_tokens,
         };
-        let (request, bound) = match provider {
-            Provider::Openai => {
-                let Some(client) = &self.clients.openai else { return Ok(Paid::Held(not_set_up(provider))) };
-                let request = client.request_bytes(&unnamed);
-                let bound = Usage::openai_at_most(request.len(), question.max_output_tokens);
-                (request, bound)
-            }
-            _ => {
-                let Some(client) = &self.clients.gemini else { return Ok(Paid::Held(not_set_up(provider))) };
-                let mut request = client.model().as_bytes().to_vec();
-                request.extend(crate::providers::Gemini::structured_bytes(&unnamed));
-                let bound = Usage::gemini_at_most(request.len(), question.max_output_tokens, false);
-                (request, bound)
-            }
-        };
+        let Some(model) = Model::of(&self.clients, provider) else { return Ok(Paid::Held(not_set_up(provider))) };
+        let request = model.request(&unnamed);
+        let bound = model.at_most(request.len(), question.max_output_tokens);
         let call = PaidCall {
             tenant: &search.tenant,
             search_id: &search.id,
@@ -90,24 +78,17 @@ impl SearchWork {
         };
         let perform = |call_id: CallId| async move {
             let call = StructuredCall { call_id: call_id.as_str(), ..unnamed };
-            let answer = match provider {
-                Provider::Openai => self.clients.openai.as_ref().expect("checked above").structured(&call).await?,
-                _ => self.clients.gemini.as_ref().expect("checked above").structured(&call).await?,
-            };
-            Ok(self.judge(provider, answer, question.asked))
+            let answer = model.structured(&call).await?;
+            Ok(self.judge(model.used(&answer), answer, question.asked))
         };
         let called = self.gate.call(call, perform).await;
         self.settle(ctx, search, stage(question.job), called).await
     }
 
-    fn judge<A>(&self, provider: Provider, answer: ModelAnswer, asked: &A::Asked) -> Settled<Verdict<A>>
+    fn judge<A>(&self, used: Usage, answer: ModelAnswer, asked: &A::Asked) -> Settled<Verdict<A>>
     where
         A: Checked + DeserializeOwned,
     {
-        let used = match provider {
-            Provider::Openai => Usage::OpenAi(answer.usage),
-            _ => Usage::Gemini { tokens: answer.usage, searched: false },
-        };
         // A refusal, a cut answer and broken JSON are three different things, and the next round is told which.
         let verdict = match answer.content {
             Content::Text(text) => match parse_checked::<A>(&text, asked) {
@@ -127,6 +108,52 @@ impl SearchWork {
                 output_tokens: answer.usage.output,
                 ..UsageNumbers::default()
             },
+        }
+    }
+}
+
+/// A provider that answers structured questions.
+#[derive(Clone, Copy)]
+enum Model<'a> {
+    OpenAi(&'a OpenAi),
+    Gemini(&'a Gemini),
+}
+
+impl<'a> Model<'a> {
+    fn of(clients: &'a Clients, provider: Provider) -> Option<Self> {
+        match provider {
+            Provider::Openai => clients.openai.as_ref().map(Self::OpenAi),
+            Provider::Gemini => clients.gemini.as_ref().map(Self::Gemini),
+            Provider::Serper | Provider::Hunter => None,
+        }
+    }
+
+    /// Everything that decides the answer: Gemini's model is not in the body.
+    fn request(self, call: &StructuredCall<'_>) -> Vec<u8> {
+        match self {
+            Self::OpenAi(client) => client.request_bytes(call),
+            Self::Gemini(client) => [client.model().as_bytes(), &Gemini::structured_bytes(call)].concat(),
+        }
+    }
+
+    fn at_most(self, request_bytes: usize, max_output_tokens: u32) -> Usage {
+        match self {
+            Self::OpenAi(_) => Usage::openai_at_most(request_bytes, max_output_tokens),
+            Self::Gemini(_) => Usage::gemini_at_most(request_bytes, max_output_tokens, false),
+        }
+    }
+
+    async fn structured(self, call: &StructuredCall<'_>) -> Result<ModelAnswer, ProviderError> {
+        match self {
+            Self::OpenAi(client) => client.structured(call).await,
+            Self::Gemini(client) => client.structured(call).await,
+        }
+    }
+
+    fn used(self, answer: &ModelAnswer) -> Usage {
+        match self {
+            Self::OpenAi(_) => Usage::OpenAi(answer.usage),
+            Self::Gemini(_) => Usage::Gemini { tokens: answer.usage, searched: false },
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::personas::{industry, wrong_job};
 use super::questions::{Question, Verdict};
 use super::{Paid, SearchWork, key, store_failure};
+use crate::failpoint::fail_point;
 use crate::store::leads::{Lead, Written};
 use crate::store::personas::Persona;
 use crate::store::searches::Search;
@@ -13,6 +14,7 @@ use leadflow_workflows::domain::score::{Score, ScoreFacts, score};
 use leadflow_workflows::domain::search_plan::{Job, Outcome};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// For one lead; a batch may use as many for each.
@@ -64,6 +66,7 @@ impl SearchWork {
                 Some(Written { number: reason.lead, score, reason: reason.reason, hook: reason.hook })
             })
             .collect();
+        fail_point("reasons-before-store").await;
         let ready =
             self.store.store_reasons(key(&search), &written, self.clock.now_ms()).await.map_err(store_failure)?;
         Ok(Outcome::Reasoned { ready })
@@ -78,9 +81,9 @@ impl SearchWork {
         let mut roles: BTreeMap<u32, Vec<Persona>> = BTreeMap::new();
         let mut scores = BTreeMap::new();
         for lead in leads {
-            if !roles.contains_key(&lead.persona_rank) {
+            if let Entry::Vacant(unread) = roles.entry(lead.persona_rank) {
                 let found = self.store.roles(&search.tenant, &search.id, lead.persona_rank).await;
-                roles.insert(lead.persona_rank, found.map_err(store_failure)?);
+                unread.insert(found.map_err(store_failure)?);
             }
             let business = personas.iter().find(|persona| persona.rank == lead.persona_rank);
             let role = roles[&lead.persona_rank].iter().find(|role| role.rank == lead.role_rank);

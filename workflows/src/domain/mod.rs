@@ -8,5 +8,6 @@ pub mod money;
 pub mod people;
 pub mod provider;
 pub mod score;
+pub mod search_job;
 pub mod search_plan;
 pub mod timings;

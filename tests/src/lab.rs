@@ -1,0 +1,251 @@
+//! A laboratory: Temporal server, sandbox and worker process over a temporary folder, and ways to watch them.
+
+use crate::kill_points;
+use anyhow::{Context, bail};
+use leadflow_activities::config::Config;
+use leadflow_activities::store::leads::{Lead, SearchKey};
+use leadflow_activities::store::searches::{Progress, Search};
+use leadflow_sandbox::{LedgerEntry, SandboxConfig};
+use leadflow_starter::failure::Failure;
+use leadflow_starter::launch::{Launcher, Start};
+use leadflow_starter::stack::{Part, Stack, StackOptions, tail};
+use leadflow_workflows::domain::brief::{Brief, Ideal, Want};
+use leadflow_workflows::domain::ids::SearchId;
+use leadflow_workflows::domain::provider::Provider;
+use leadflow_workflows::domain::timings::Timings;
+use leadflow_workflows::lead_search::{LeadSearch, workflow_id};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
+
+/// How long anything that is waited for may take, on a machine that is busy with other tests.
+pub const LIMIT: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Fast enough to be no limit.
+const CALLS_PER_MINUTE: u32 = 60_000;
+
+/// How to build a laboratory.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The program that is guard and worker; this one without, which then answers [`kill_points::main_if_internal`].
+    pub program: Option<PathBuf>,
+    pub config: Config,
+    pub sandbox: SandboxConfig,
+    /// `POINT:N`, for the first worker.
+    pub kill_at: Option<String>,
+}
+
+impl Setup {
+    /// Short time-outs, no rate limit, no latency, no fault.
+    pub fn new(program: Option<PathBuf>) -> Self {
+        let mut config = Config { timings: Timings::test(), ..Config::default() };
+        for provider in [&mut config.openai, &mut config.gemini, &mut config.serper, &mut config.hunter] {
+            provider.calls_per_minute = CALLS_PER_MINUTE;
+        }
+        Self { program, config, sandbox: SandboxConfig { seed: 11, ..SandboxConfig::default() }, kill_at: None }
+    }
+
+    /// Calls that take a while, so that something can happen meanwhile.
+    #[must_use]
+    pub fn with_latency(mut self, latency: Duration) -> Self {
+        (self.sandbox.search_latency, self.sandbox.model_latency) = (latency, latency);
+        self
+    }
+}
+
+/// What makes two leads the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeadFacts {
+    pub linkedin_public_id: String,
+    pub business: String,
+    pub score: Option<u32>,
+    pub reason: Option<String>,
+    pub email: Option<String>,
+}
+
+impl From<Lead> for LeadFacts {
+    fn from(lead: Lead) -> Self {
+        let Lead { linkedin_public_id, business, score, reason, email, .. } = lead;
+        Self { linkedin_public_id, business, score, reason, email }
+    }
+}
+
+pub struct Lab {
+    pub stack: Stack,
+    /// Removed with the laboratory.
+    _folder: TempDir,
+}
+
+impl Lab {
+    pub async fn start(setup: Setup) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("leadflow-lab-").tempdir()?;
+        let options = StackOptions {
+            sandbox: setup.sandbox,
+            headless: true,
+            worker_env: kill_env(setup.kill_at.as_deref()),
+            program: setup.program,
+            ..StackOptions::new(folder.path().join("data"), setup.config)
+        };
+        let stack = Stack::start(options, &|_| {}).await.or_say()?;
+        Ok(Self { stack, _folder: folder })
+    }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.stack.stop().await.or_say()
+    }
+
+    pub fn tenant(&self) -> &str {
+        &self.stack.config.tenant
+    }
+
+    pub fn launcher(&self) -> Launcher {
+        self.stack.launcher()
+    }
+
+    pub async fn search(&self, brief: Brief) -> anyhow::Result<SearchId> {
+        self.launcher().start(Start::new(brief)).await.or_say()
+    }
+
+    pub async fn stored(&self, id: &SearchId) -> anyhow::Result<Search> {
+        self.stack.store.search(self.tenant(), id.as_str()).await?.context("the search is not in the store")
+    }
+
+    pub async fn progress(&self, id: &SearchId) -> anyhow::Result<Progress> {
+        self.stack.store.progress(self.tenant(), id.as_str()).await?.context("the search has no progress")
+    }
+
+    /// The leads of a search that are ready, in the order of their numbers.
+    pub async fn leads(&self, id: &SearchId) -> anyhow::Result<Vec<LeadFacts>> {
+        let leads = self.stack.store.all_leads(self.key(id)).await?;
+        Ok(leads.into_iter().filter(|lead| lead.state == "ready").map(Into::into).collect())
+    }
+
+    pub fn key<'a>(&'a self, id: &'a SearchId) -> SearchKey<'a> {
+        SearchKey { tenant: self.tenant(), id: id.as_str() }
+    }
+
+    /// What the providers have on their books.
+    pub fn ledger(&self) -> Vec<LedgerEntry> {
+        self.stack.sandbox.as_ref().map(leadflow_sandbox::Sandbox::ledger).unwrap_or_default()
+    }
+
+    /// Writes what a person wants, and tells the search.
+    pub async fn wish(&self, id: &SearchId, pause: bool) -> anyhow::Result<()> {
+        self.stack.store.wish(self.tenant(), id.as_str(), pause).await?;
+        self.look(id).await
+    }
+
+    pub async fn look(&self, id: &SearchId) -> anyhow::Result<()> {
+        self.launcher().look(&self.stored(id).await?).await.or_say()
+    }
+
+    pub async fn cancel(&self, id: &SearchId) -> anyhow::Result<()> {
+        self.launcher().cancel(&self.stored(id).await?, "the test wants it").await.or_say()
+    }
+
+    /// Activities that Temporal has scheduled or started, and not ended.
+    pub async fn pending(&self, id: &SearchId) -> anyhow::Result<Vec<PendingActivityInfo>> {
+        let handle = self.stack.client.get_workflow_handle::<LeadSearch>(workflow_id(id));
+        Ok(handle.describe(Default::default()).await?.raw().pending_activities.clone())
+    }
+
+    /// Kills the worker if it still runs, and starts the next one.
+    pub async fn restart_worker(&mut self, kill_at: Option<&str>) -> anyhow::Result<()> {
+        self.stack.kill_worker().await.or_say()?;
+        self.stack.worker_env = kill_env(kill_at);
+        self.stack.start_worker().await.or_say()
+    }
+
+    /// Waits until the worker process has died at its kill point.
+    pub async fn worker_died(&mut self) -> anyhow::Result<()> {
+        match tokio::time::timeout(LIMIT, self.stack.ended()).await {
+            Ok(Part::Worker) => Ok(()),
+            Ok(Part::Server) => bail!("the Temporal server ended by itself"),
+            Err(_) => bail!("the worker has not come to its kill point within {} s", LIMIT.as_secs()),
+        }
+    }
+
+    /// Waits until a search has ended, and gives its status.
+    pub async fn finished(&self, id: &SearchId) -> anyhow::Result<String> {
+        self.until("the search ends", async || {
+            let search = self.stored(id).await?;
+            Ok(search.is_finished().then_some(search.status))
+        })
+        .await
+    }
+
+    /// Waits until the progress of a search shows this phase.
+    pub async fn phase(&self, id: &SearchId, phase: &str) -> anyhow::Result<Progress> {
+        self.until(&format!("the phase is {phase}"), async || {
+            let progress = self.progress(id).await?;
+            Ok((progress.phase == phase).then_some(progress))
+        })
+        .await
+    }
+
+    /// Waits until `look` finds something; when it takes too long, the worker's log says more.
+    pub async fn until<T>(
+        &self,
+        what: &str,
+        mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        let look_on = async {
+            let mut every = tokio::time::interval(LOOK_EVERY);
+            loop {
+                every.tick().await;
+                if let Some(found) = look().await? {
+                    return Ok(found);
+                }
+            }
+        };
+        match tokio::time::timeout(LIMIT, look_on).await {
+            Ok(found) => found,
+            Err(_) => bail!(
+                "waited {} s until {what}; the worker's log ends with\n{}",
+                LIMIT.as_secs(),
+                tail(&self.stack.folder.logs().join("worker.log"), 12)
+            ),
+        }
+    }
+}
+
+fn kill_env(kill_at: Option<&str>) -> Vec<(String, String)> {
+    kill_at.map(|point| (kill_points::VARIABLE.to_owned(), point.to_owned())).into_iter().collect()
+}
+
+/// A brief for breweries in Vermont: three personas, no email look-up, no market.
+pub fn brief(leads: Option<u32>) -> Brief {
+    Brief {
+        name: "brewery-crm".into(),
+        sell: "CRM for breweries: accounts, kegs and routes on one phone screen".into(),
+        ideal: Ideal {
+            industries: vec!["brewery".into(), "brewpub".into(), "taproom".into()],
+            roles: Vec::new(),
+            exclude: Vec::new(),
+            personas: 3,
+        },
+        places: vec!["Vermont, US".into()],
+        want: Want { leads, insights: false, ..Want::default() },
+    }
+}
+
+/// Failures of the command line, as errors.
+pub trait OrSay<T> {
+    fn or_say(self) -> anyhow::Result<T>;
+}
+
+impl<T> OrSay<T> for Result<T, Failure> {
+    fn or_say(self) -> anyhow::Result<T> {
+        self.map_err(|failure| match failure {
+            Failure::Refused(text) | Failure::Failed(text) => anyhow::Error::msg(text),
+            Failure::Input(mistakes) => anyhow::Error::msg(format!("{mistakes:?}")),
+        })
+    }
+}
+
+/// Whether a provider's activities are among these.
+pub fn calls(pending: &[PendingActivityInfo], provider: Provider) -> bool {
+    let prefix = format!("{}.", provider.name());
+    pending.iter().any(|activity| activity.activity_type.as_ref().is_some_and(|kind| kind.name.starts_with(&prefix)))
+}
