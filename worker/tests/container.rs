@@ -1,0 +1,183 @@
+//! Runs what the containers of `docker-compose.yml` run: the deploy scripts and the worker program, as they are there.
+
+use leadflow_starter::embedded::cli::{default_cache_dir, find_or_install};
+use leadflow_starter::embedded::ports::free_port;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A dev server of the real CLI, ended with the test.
+struct Server {
+    child: Child,
+    address: String,
+    /// Folder of the CLI, for `PATH`.
+    cli: PathBuf,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let cli = find_or_install(&default_cache_dir(), &|_| ()).await.expect("a Temporal CLI");
+        let port = free_port().expect("a free port");
+        let child = Command::new(&cli.path)
+            .args(["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--log-level", "error"])
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the CLI starts");
+        let address = format!("127.0.0.1:{port}");
+        Self { child, address, cli: cli.path.parent().expect("a folder").to_owned() }
+    }
+
+    fn script(&self, name: &str) -> std::process::Output {
+        Command::new("sh")
+            .arg(root().join("deploy/temporal").join(name))
+            .env("PATH", format!("{}:{}", self.cli.display(), std::env::var("PATH").unwrap()))
+            .env("TEMPORAL_ADDRESS", &self.address)
+            .env("TEMPORAL_NAMESPACE", "leadflow")
+            .output()
+            .expect("sh runs")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// The worker program with the environment of its container.
+fn worker(server: &Server, store: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
+    command
+        .env("TEMPORAL_ADDRESS", &server.address)
+        .env("TEMPORAL_NAMESPACE", "leadflow")
+        .env("LEADFLOW_STORE_URL", store)
+        .env("NO_COLOR", "1")
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped());
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_namespace_job_repeats_and_the_worker_serves_until_sigterm() {
+    let server = Server::start().await;
+    for run in 1..=2 {
+        let output = server.script("namespace.sh");
+        assert!(output.status.success(), "run {run}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let list = Command::new(server.cli.join("temporal"))
+        .args(["operator", "search-attribute", "list", "--namespace", "leadflow", "--address", &server.address])
+        .output()
+        .expect("the CLI runs");
+    let list = String::from_utf8_lossy(&list.stdout).into_owned();
+    for attribute in ["LeadflowTenant", "LeadflowCampaign", "LeadflowAccount", "LeadflowStage", "LeadflowProgress"] {
+        assert!(list.contains(attribute), "{attribute} is missing in\n{list}");
+    }
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("sqlite:{}", folder.path().join("leadflow.db").display());
+    let mut child = worker(&server, &store).spawn().expect("the worker starts");
+    let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let polling = log.by_ref().map_while(Result::ok).find(|line| line.contains("worker is polling"));
+    assert!(polling.is_some(), "the log ended before the worker polled");
+    let term = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    assert!(term.success());
+    let asked = Instant::now();
+    assert!(child.wait().expect("the worker ends").success(), "SIGTERM ends a worker with exit code 0");
+    assert!(asked.elapsed() < Duration::from_secs(45), "compose would have killed it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_its_namespace_says_what_to_do() {
+    let server = Server::start().await;
+    let healthy = Instant::now();
+    // The job waits for the server by `cluster health`; here the same command is the condition.
+    while !Command::new(server.cli.join("temporal"))
+        .args(["operator", "cluster", "health", "--address", &server.address])
+        .output()
+        .expect("the CLI runs")
+        .status
+        .success()
+    {
+        assert!(healthy.elapsed() < Duration::from_secs(30), "the server does not serve");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("sqlite:{}", folder.path().join("leadflow.db").display());
+    let output = worker(&server, &store).output().expect("the worker runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("has no namespace `leadflow`") && text.contains("hint:"), "{text}");
+}
+
+#[test]
+fn the_schema_job_updates_both_databases() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // The real tool is in the image only; this one writes down how it was called.
+    let tool = folder.path().join("temporal-sql-tool");
+    let calls = folder.path().join("calls");
+    fs::write(&tool, format!("#!/bin/sh\necho \"$@\" >> '{}'\n", calls.display())).expect("written");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).expect("executable");
+    let status = Command::new("sh")
+        .arg(root().join("deploy/temporal/schema.sh"))
+        .env("PATH", format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap()))
+        .envs([("POSTGRES_SEEDS", "db"), ("DB_PORT", "5432"), ("POSTGRES_USER", "temporal"), ("SQL_PASSWORD", "x")])
+        .status()
+        .expect("sh runs");
+    assert!(status.success());
+    let calls = fs::read_to_string(calls).expect("calls");
+    let expected: Vec<String> = [("temporal", "temporal"), ("temporal_visibility", "visibility")]
+        .iter()
+        .flat_map(|(database, schema)| {
+            let to = format!("--plugin postgres12 --endpoint db --port 5432 --user temporal --database {database}");
+            [
+                format!("{to} create"),
+                format!("{to} setup-schema --version 0.0"),
+                format!("{to} update-schema --schema-dir /etc/temporal/schema/postgresql/v12/{schema}/versioned"),
+            ]
+        })
+        .collect();
+    assert_eq!(calls.lines().collect::<Vec<_>>(), expected);
+}
+
+/// The script names its role and database itself, so the test runs a copy with other names and removes what it made.
+#[test]
+fn the_store_gets_its_own_role_and_database() {
+    let psql = |sql: &str| {
+        Command::new("psql").args(["--host=127.0.0.1", "--dbname=postgres", "--quiet", "--command", sql]).output()
+    };
+    if !psql("SELECT 1").is_ok_and(|output| output.status.success()) {
+        println!("skipped: no PostgreSQL with psql at 127.0.0.1; start one to run this");
+        return;
+    }
+    let name = format!("leadflow_container_{}", std::process::id());
+    let script = fs::read_to_string(root().join("deploy/postgres/leadflow.sh")).expect("the script");
+    let script = script
+        .replace("ROLE leadflow", &format!("ROLE {name}"))
+        .replace("DATABASE leadflow OWNER leadflow", &format!("DATABASE {name} OWNER {name}"));
+    let user = psql("SELECT 1").map(|_| whoami()).expect("psql runs");
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .envs([("POSTGRES_USER", user.as_str()), ("LEADFLOW_DB_PASSWORD", "secret"), ("PGHOST", "127.0.0.1")])
+        .output()
+        .expect("sh runs");
+    let owner = psql(&format!("\\l {name}")).expect("psql runs");
+    for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("DROP ROLE IF EXISTS {name}")] {
+        psql(&sql).expect("psql runs");
+    }
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&owner.stdout).contains(&name));
+}
+
+fn whoami() -> String {
+    let output = Command::new("id").arg("-un").output().expect("id runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
