@@ -5,9 +5,11 @@ use super::{Paid, SearchWork, fault, store_failure};
 use crate::store::personas::Persona;
 use leadflow_workflows::contract::JobInput;
 use leadflow_workflows::domain::answers::{
-    AskedBusinessPersonas, AskedDecisionMakers, BusinessPersonas, DecisionMakerPersonas,
+    AskedBusinessPersonas, AskedDecisionMakers, BusinessPersona, BusinessPersonas, DecisionMakerPersona,
+    DecisionMakerPersonas,
 };
 use leadflow_workflows::domain::search_plan::{Job, Outcome};
+use serde::Serialize;
 use serde_json::json;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
@@ -60,16 +62,8 @@ impl SearchWork {
             Paid::Value(Verdict::Bad(problem)) => return Ok(Outcome::Bad { problem }),
             Paid::Value(Verdict::Good(answer)) => answer,
         };
-        let personas: Vec<Persona> = answer
-            .personas
-            .iter()
-            .map(|persona| Persona {
-                rank: persona.rank,
-                title: persona.title.clone(),
-                match_score: persona.match_score,
-                body: serde_json::to_value(persona).ok(),
-            })
-            .collect();
+        let stored = |persona: &BusinessPersona| described(persona.rank, &persona.title, persona.match_score, persona);
+        let personas: Vec<Persona> = answer.personas.iter().map(stored).collect();
         self.store
             .store_personas(&search.tenant, &search.id, None, &personas, None, self.clock.now_ms())
             .await
@@ -112,22 +106,20 @@ impl SearchWork {
             Paid::Value(Verdict::Bad(problem)) => return Ok(Outcome::Bad { problem }),
             Paid::Value(Verdict::Good(answer)) => answer,
         };
-        let personas: Vec<Persona> = answer
-            .personas
-            .iter()
-            .map(|persona| Persona {
-                rank: persona.rank,
-                title: persona.title.clone(),
-                match_score: persona.match_score,
-                body: serde_json::to_value(persona).ok(),
-            })
-            .collect();
+        let stored =
+            |persona: &DecisionMakerPersona| described(persona.rank, &persona.title, persona.match_score, persona);
+        let personas: Vec<Persona> = answer.personas.iter().map(stored).collect();
         self.store
             .store_personas(&search.tenant, &search.id, Some(rank), &personas, None, self.clock.now_ms())
             .await
             .map_err(store_failure)?;
         Ok(Outcome::Stored)
     }
+}
+
+/// A persona as a model described it.
+fn described(rank: u32, title: &str, match_score: u32, answer: &impl Serialize) -> Persona {
+    Persona { rank, title: title.to_owned(), match_score, body: serde_json::to_value(answer).ok() }
 }
 
 /// What the map search looks for: the persona's industry, or its title where the brief stands in for the model.
