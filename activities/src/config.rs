@@ -51,7 +51,8 @@ pub struct ProviderConfig {
     pub base_url: String,
     /// `None`: the provider is not set up; searches that need it are refused before they start.
     pub api_key: Option<SecretString>,
-    /// Calls that may start in a minute, over all workers.
+    /// Calls that may start in a minute: of OpenAI and Gemini over all workers, of Serper and Hunter in each worker
+    /// process, because one activity makes many of these.
     pub calls_per_minute: u32,
     /// Whether this is a stand-in: its data never mixes with real data.
     pub sandbox: bool,

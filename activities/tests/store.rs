@@ -18,7 +18,10 @@ async fn put(store: &Store, key: &str, value: &str) -> Result<(), StoreError> {
     store
         .write(|transaction| {
             async move {
-                sqlx::query("INSERT INTO installation (key, value) VALUES ($1, $2)")
+                sqlx::query("CREATE TABLE IF NOT EXISTS notes (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)")
+                    .execute(&mut **transaction)
+                    .await?;
+                sqlx::query("INSERT INTO notes (key, value) VALUES ($1, $2)")
                     .bind(key)
                     .bind(value)
                     .execute(&mut **transaction)
@@ -31,7 +34,7 @@ async fn put(store: &Store, key: &str, value: &str) -> Result<(), StoreError> {
 }
 
 async fn get(store: &Store, key: &str) -> Option<String> {
-    let sql = "SELECT value FROM installation WHERE key = $1";
+    let sql = "SELECT value FROM notes WHERE key = $1";
     sqlx::query_scalar(sql).bind(key).fetch_optional(store.read()).await.unwrap()
 }
 
@@ -89,7 +92,7 @@ async fn a_failed_transaction_leaves_nothing() {
             .write(|transaction| {
                 async move {
                     for key in ["new", "taken"] {
-                        sqlx::query("INSERT INTO installation (key, value) VALUES ($1, 'second')")
+                        sqlx::query("INSERT INTO notes (key, value) VALUES ($1, 'second')")
                             .bind(key)
                             .execute(&mut **transaction)
                             .await?;
@@ -110,11 +113,11 @@ async fn a_failed_transaction_leaves_nothing() {
 fn add_one<'a>(store: &'a Store, key: &'a str) -> impl Future<Output = Result<(), StoreError>> + Send + 'a {
     store.write(move |transaction| {
         async move {
-            let select = format!("SELECT value FROM installation WHERE key = $1{}", store.for_update());
+            let select = format!("SELECT value FROM notes WHERE key = $1{}", store.for_update());
             let value: String =
                 sqlx::query_scalar(sqlx::AssertSqlSafe(select)).bind(key).fetch_one(&mut **transaction).await?;
             let next = value.parse::<i64>().expect("only numbers are stored") + 1;
-            sqlx::query("UPDATE installation SET value = $2 WHERE key = $1")
+            sqlx::query("UPDATE notes SET value = $2 WHERE key = $1")
                 .bind(key)
                 .bind(next.to_string())
                 .execute(&mut **transaction)
@@ -163,7 +166,7 @@ async fn a_deadlock_is_tried_again() {
                     let meet = tries == 1 && store.backend() == Backend::Postgres;
                     async move {
                         for key in [first, second] {
-                            sqlx::query("UPDATE installation SET value = value || $2 WHERE key = $1")
+                            sqlx::query("UPDATE notes SET value = value || $2 WHERE key = $1")
                                 .bind(key)
                                 .bind(first)
                                 .execute(&mut **transaction)

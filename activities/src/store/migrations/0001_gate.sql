@@ -1,12 +1,6 @@
 -- What the gate before every paid call keeps. Instants are UTC milliseconds, money is micro-dollars, days are UTC days
 -- as YYYY-MM-DD. Rows of the whole installation have the tenant ''.
 
-CREATE TABLE installation (
-    key TEXT NOT NULL PRIMARY KEY,
-    tenant TEXT NOT NULL DEFAULT '',
-    value TEXT NOT NULL
-);
-
 -- What is booked against each limit: real costs, and upper bounds of calls whose cost is not known (yet).
 CREATE TABLE budgets (
     tenant TEXT NOT NULL,
