@@ -2,23 +2,21 @@
 
 mod ledger;
 mod report;
-mod screen;
 
 use crate::failure::Failure;
-use crate::launch::{Start, waits};
+use crate::launch::Start;
+use crate::output::SANDBOX_NOTICE;
 use crate::site::GlobalArgs;
 use crate::stack::{Stack, StackOptions};
+use crate::watch::{Screen, Watch};
 use clap::Args;
 use leadflow_activities::config::Config;
-use leadflow_activities::store::leads::SearchKey;
 use leadflow_activities::store::searches::Progress;
 use leadflow_sandbox::{FaultKind, FaultRule, Faults, Provider, SandboxConfig};
 use leadflow_workflows::domain::brief::Brief;
 use leadflow_workflows::domain::ids::SearchId;
 use leadflow_workflows::domain::timings::Timings;
 use report::{Kills, Report};
-use screen::Screen;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -38,7 +36,9 @@ pub struct DemoArgs {
 const BRIEF: &str = include_str!("../templates/demo.toml");
 const SEED: u64 = 2026;
 /// The demo is patient for so long; it takes a fraction of it.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
+/// Leads shown as they come; the table at the end has them all.
+const LEADS_SHOWN: usize = 3;
 
 /// Runs the demo and writes its report on standard output.
 pub async fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
@@ -46,10 +46,11 @@ pub async fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
         Some(folder) => folder.clone(),
         None => tempfile::Builder::new().prefix("leadflow-demo-").tempdir()?.keep(),
     };
-    let quiet = global.json;
     let brief = crate::brief_file::parse("demo.toml", BRIEF)?;
-    let screen = Screen::new(std::io::stderr().is_terminal() && !quiet, quiet);
-    screen.title(args.kill, &brief);
+    let screen = if global.json { Screen::silent() } else { Screen::of_stderr() };
+    let how = if args.kill { ", with two kills of the worker on the way" } else { "" };
+    screen.say(&format!("demo: `{}` in {}{how}", brief.name, brief.places.join("; ")));
+    screen.say(SANDBOX_NOTICE);
 
     let undisturbed = if args.kill {
         screen.say("first the same search undisturbed, to compare with");
@@ -88,7 +89,7 @@ async fn search(
     let setup = ready.duration_since(began);
     let search_id = stack.launcher().start(Start::new(brief.clone())).await?;
     let ended = tokio::select! {
-        ended = follow(&mut stack, &search_id, brief.want.leads, kills, screen) => ended?,
+        ended = follow(&mut stack, &search_id, kills, screen) => ended?,
         _ = tokio::signal::ctrl_c() => {
             stack.stop().await?;
             return Err(Failure::Refused("the demo was interrupted; all of its processes have ended".into()));
@@ -111,37 +112,18 @@ pub(crate) struct Followed {
 }
 
 /// Shows a search until it ends, and kills its worker on the way when asked.
-async fn follow(
-    stack: &mut Stack,
-    search_id: &SearchId,
-    wanted: Option<u32>,
-    kills: u32,
-    screen: &Screen,
-) -> Result<Followed, Failure> {
-    let tenant = stack.config.tenant.clone();
-    let key = SearchKey { tenant: &tenant, id: search_id.as_str() };
-    let ready = stack.ready_to_start;
-    let gate = stack.launcher().gate;
-    let (mut first_lead, mut killed, mut tick) = (None, 0, 0_u32);
-    let mut shown = 0;
-    let mut every = tokio::time::interval(Duration::from_millis(100));
-    loop {
-        every.tick().await;
-        let Some(progress) = stack.store.progress(&tenant, search_id.as_str()).await? else { continue };
-        let cost = gate.cost_of_search(&tenant, search_id.as_str()).await?;
-        screen.progress(&progress, cost, wanted);
-        if tick.is_multiple_of(5) {
-            screen.waits(&waits(&stack.client, search_id).await);
-        }
-        tick += 1;
-        if progress.leads_ready > shown {
+async fn follow(stack: &mut Stack, search_id: &SearchId, kills: u32, screen: &Screen) -> Result<Followed, Failure> {
+    let (launcher, ready, logs) = (stack.launcher(), stack.ready_to_start, stack.folder.logs());
+    let search = launcher.store.search(&launcher.config.tenant, search_id.as_str()).await?;
+    let search = search.ok_or_else(|| Failure::Failed("the search is gone from the store".into()))?;
+    let (mut first_lead, mut killed) = (None, 0);
+    let watch = Watch { launcher: &launcher, search: &search, leads_shown: LEADS_SHOWN };
+    let following = watch.follow(screen, async |progress| {
+        if progress.leads_ready > 0 {
             first_lead.get_or_insert_with(|| ready.elapsed());
-            let leads = stack.store.ready_leads(key).await?;
-            screen.leads(&leads);
-            shown = progress.leads_ready;
         }
-        // Once while the first leads are written about, once when half of them are there.
-        if killed < kills && is_time_to_kill(&progress, killed) {
+        // Once while the first leads are written about, once when a third of them are there.
+        if killed < kills && is_time_to_kill(progress, killed) {
             killed += 1;
             let pid = stack.worker_pid().unwrap_or_default();
             stack.kill_worker().await?;
@@ -149,20 +131,18 @@ async fn follow(
                 .say(&format!("worker process {pid} killed with SIGKILL at {} %; a new one starts", progress.percent));
             stack.start_worker().await?;
         }
-        let search = stack.store.search(&tenant, search_id.as_str()).await?;
-        if search.is_some_and(|search| search.is_finished()) {
-            screen.done(progress.leads_ready, cost);
-            return Ok(Followed { first_lead, all: ready.elapsed(), killed });
-        }
-        if ready.elapsed() > LIMIT {
-            let log = crate::stack::tail(&stack.folder.logs().join("worker.log"), 5);
-            return Err(Failure::Failed(format!(
-                "the search has not ended after {} s; the worker's log ends with\n{log}\nhint: see {}",
-                LIMIT.as_secs(),
-                stack.folder.logs().display()
-            )));
-        }
-    }
+        Ok(())
+    });
+    let Ok(ended) = tokio::time::timeout(LIMIT, following).await else {
+        let log = crate::stack::tail(&logs.join("worker.log"), 5);
+        return Err(Failure::Failed(format!(
+            "the search has not ended after {} s; the worker's log ends with\n{log}\nhint: see {}",
+            LIMIT.as_secs(),
+            logs.display()
+        )));
+    };
+    ended?;
+    Ok(Followed { first_lead, all: ready.elapsed(), killed })
 }
 
 fn is_time_to_kill(progress: &Progress, killed: u32) -> bool {

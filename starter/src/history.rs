@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use leadflow_workflows::lead_search::LeadSearch;
 use temporalio_client::{
-    Client, NamespacedClient, WorkflowExecutionInfo, WorkflowFetchHistoryOptions, WorkflowHistory,
+    Client, NamespacedClient, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
+    WorkflowHistory,
 };
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -18,7 +19,7 @@ pub struct RunHistory {
 /// All runs of a workflow that continued as new, the first run first.
 pub async fn runs(client: &Client, workflow_id: &str) -> Result<Vec<RunHistory>, Failure> {
     let latest = client.get_workflow_handle::<LeadSearch>(workflow_id);
-    let described = latest.describe(Default::default()).await;
+    let described = latest.describe(WorkflowDescribeOptions::default()).await;
     let described = described.map_err(|error| {
         Failure::Failed(format!("Temporal knows no workflow `{workflow_id}`: {error}\nhint: histories are kept for the retention of the namespace"))
     })?;

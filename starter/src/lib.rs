@@ -2,6 +2,7 @@
 
 pub mod brief_file;
 pub mod cli;
+pub mod commands;
 pub mod demo;
 pub mod dev;
 pub mod diagnostic;

@@ -1,7 +1,9 @@
 //! Where the store and Temporal are: beside a running `starter dev`, or where the configuration says.
 
 use crate::embedded::data_folder::{Running, running_in};
+use crate::embedded::server::NAMESPACE;
 use crate::failure::Failure;
+use crate::launch::Launcher;
 use clap::Args;
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::Gate;
@@ -9,6 +11,8 @@ use leadflow_activities::store::Store;
 use leadflow_activities::store::searches::Search;
 use leadflow_clock::Clock;
 use leadflow_worker::temporal::{self, Target};
+use leadflow_workflows::domain::ids::SearchId;
+use leadflow_workflows::lead_search::workflow_id;
 use std::path::{Path, PathBuf};
 use temporalio_client::Client;
 
@@ -17,12 +21,13 @@ pub const DEFAULT_DATA: &str = "leadflow-data";
 
 /// Options that every command understands.
 #[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
     /// Configuration file; without it `leadflow.toml` in the current folder, if there is one
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Data folder of `starter dev`
-    #[arg(long, global = true, value_name = "FOLDER", env = "LEADFLOW_DATA")]
+    #[arg(long, global = true, value_name = "FOLDER", env = "LEADFLOW_DATA", hide_env_values = true)]
     pub data: Option<PathBuf>,
     /// One JSON document on standard output
     #[arg(long, global = true)]
@@ -72,11 +77,31 @@ impl Site {
 
     /// Connects to the `starter dev` of the data folder, else to where the SDK's configuration says.
     pub async fn temporal(&self) -> Result<(Client, Target), Failure> {
-        let embedded = self.running.as_ref().and_then(|running| running.temporal_address.as_deref());
-        Ok(match embedded {
-            Some(address) => temporal::connect_to(address).await?,
-            None => temporal::connect().await?,
-        })
+        let Some(running) = &self.running else { return Ok(temporal::connect().await?) };
+        let Some(address) = &running.temporal_address else {
+            return Err(Failure::Failed(format!(
+                "the `starter dev` of this data folder (pid {}) is still starting\nhint: try again in a moment",
+                running.pid
+            )));
+        };
+        Ok(temporal::connect_to(address).await?)
+    }
+
+    /// What steers searches, with a new connection to Temporal.
+    pub async fn launcher(&self, store: Store) -> Result<Launcher, Failure> {
+        let (client, _) = self.temporal().await?;
+        Ok(self.launcher_with(store, client))
+    }
+
+    pub fn launcher_with(&self, store: Store, client: Client) -> Launcher {
+        Launcher { config: self.config.clone(), gate: self.gate(&store), store, client, clock: self.clock }
+    }
+
+    /// The page of a search in the Temporal web UI; `None` when no `starter dev` shows one.
+    pub fn web_ui(&self, search_id: &SearchId) -> Option<String> {
+        let ui_url = self.running.as_ref()?.ui_url.as_deref()?;
+        let workflow = workflow_id(search_id).replace('/', "%2F");
+        Some(format!("{ui_url}/namespaces/{NAMESPACE}/workflows/{workflow}"))
     }
 
     pub fn tenant(&self) -> &str {

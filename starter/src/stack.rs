@@ -7,7 +7,7 @@ use crate::embedded::server::{DevServer, DevServerOptions};
 use crate::failure::Failure;
 use crate::launch::Launcher;
 use crate::site::in_folder;
-use leadflow_activities::config::Config;
+use leadflow_activities::config::{Config, VARIABLES};
 use leadflow_activities::gate::Gate;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
@@ -154,10 +154,15 @@ impl Stack {
         let file = self.folder.path().join("worker.toml");
         fs::write(&file, self.config.to_toml())?;
         let clock = self.clock.to_string();
-        let args = ["internal", "worker", "--clock", clock.as_str(), "--config"].map(Into::into);
+        let temporal = self.server.address.as_str();
+        let args =
+            ["internal", "worker", "--clock", clock.as_str(), "--temporal", temporal, "--config"].map(Into::into);
         let args = args.into_iter().chain([file.into_os_string()]);
         let mut command = guarded_command(&self.program, &self.program, args);
-        command.env("TEMPORAL_ADDRESS", &self.server.address).env("TEMPORAL_NAMESPACE", "default");
+        // The worker gets this stack's settings and no other: what the environment says is in them already.
+        for name in VARIABLES.iter().copied().chain(["TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID"]) {
+            command.env_remove(name);
+        }
         for (name, secret) in self.config.secret_env() {
             command.env(name, secret.expose_secret());
         }

@@ -67,7 +67,8 @@ impl Books {
     /// Our books with each presumed call at what the provider billed for it: what [`Self::billed`] has to equal.
     pub fn booked_without_presumption(&self) -> u64 {
         let presumed: BTreeSet<&str> = self.in_state("presumed").map(|call| call.call_id.as_str()).collect();
-        let of_presumed = self.ledger.iter().filter(|entry| entry.call_id.as_deref().is_some_and(|id| presumed.contains(id)));
+        let of_presumed =
+            self.ledger.iter().filter(|entry| entry.call_id.as_deref().is_some_and(|id| presumed.contains(id)));
         let known = self.calls.iter().filter(|call| call.state != "presumed").map(|call| call.cost_microusd);
         known.sum::<u64>() + of_presumed.map(|entry| entry.billed_microusd).sum::<u64>()
     }

@@ -32,8 +32,6 @@ pub struct Setup {
     pub program: Option<PathBuf>,
     pub config: Config,
     pub sandbox: SandboxConfig,
-    /// `POINT:N`, for the first worker.
-    pub kill_at: Option<String>,
 }
 
 impl Setup {
@@ -43,7 +41,7 @@ impl Setup {
         for provider in [&mut config.openai, &mut config.gemini, &mut config.serper, &mut config.hunter] {
             provider.calls_per_minute = CALLS_PER_MINUTE;
         }
-        Self { program, config, sandbox: SandboxConfig { seed: 11, ..SandboxConfig::default() }, kill_at: None }
+        Self { program, config, sandbox: SandboxConfig { seed: 11, ..SandboxConfig::default() } }
     }
 
     /// Calls that take a while, so that something can happen meanwhile.
@@ -83,7 +81,6 @@ impl Lab {
         let options = StackOptions {
             sandbox: setup.sandbox,
             headless: true,
-            worker_env: kill_env(setup.kill_at.as_deref()),
             program: setup.program,
             ..StackOptions::new(folder.path().join("data"), setup.config)
         };
@@ -144,6 +141,13 @@ impl Lab {
         self.launcher().cancel(&self.stored(id).await?, "the test wants it").await.or_say()
     }
 
+    /// What the workflow itself says of its phase; none before it is prepared.
+    pub async fn workflow_phase(&self, id: &SearchId) -> anyhow::Result<Option<String>> {
+        let handle = self.stack.client.get_workflow_handle::<LeadSearch>(workflow_id(id));
+        let progress = handle.query(LeadSearch::progress, (), Default::default()).await?;
+        Ok(progress.map(|progress| progress.phase))
+    }
+
     /// Activities that Temporal has scheduled or started, and not ended.
     pub async fn pending(&self, id: &SearchId) -> anyhow::Result<Vec<PendingActivityInfo>> {
         let handle = self.stack.client.get_workflow_handle::<LeadSearch>(workflow_id(id));
@@ -153,8 +157,13 @@ impl Lab {
     /// Kills the worker if it still runs, and starts the next one.
     pub async fn restart_worker(&mut self, kill_at: Option<&str>) -> anyhow::Result<()> {
         self.stack.kill_worker().await.or_say()?;
-        self.stack.worker_env = kill_env(kill_at);
+        let kill_at = kill_at.map(|point| (kill_points::VARIABLE.to_owned(), point.to_owned()));
+        self.stack.worker_env = kill_at.into_iter().collect();
         self.stack.start_worker().await.or_say()
+    }
+
+    pub async fn kill_worker(&mut self) -> anyhow::Result<()> {
+        self.stack.kill_worker().await.or_say()
     }
 
     /// Waits until the worker process has died at its kill point.
@@ -184,7 +193,30 @@ impl Lab {
         .await
     }
 
-    /// Waits until `look` finds something; when it takes too long, the worker's log says more.
+    /// What the newest search and the worker are doing, for the message of a test that has waited in vain.
+    async fn state(&self) -> String {
+        let log = tail(&self.stack.folder.logs().join("worker.log"), 12);
+        let newest = self.stack.store.searches(self.tenant(), 1).await.ok().and_then(|mut searches| searches.pop());
+        let Some(id) = newest.map(|search| SearchId(search.id)) else {
+            return format!("the worker's log ends with\n{log}");
+        };
+        let pending = self.pending(&id).await.unwrap_or_default();
+        let pending: Vec<String> = pending
+            .iter()
+            .map(|activity| {
+                let kind = activity.activity_type.as_ref().map_or("", |kind| kind.name.as_str());
+                let failure = activity.last_failure.as_ref().map_or("", |failure| failure.message.as_str());
+                format!("  {kind}, attempt {}, {:?}: {failure}", activity.attempt, activity.state())
+            })
+            .collect();
+        format!(
+            "{:?}\npending activities:\n{}\nthe worker's log ends with\n{log}",
+            self.progress(&id).await.ok(),
+            pending.join("\n")
+        )
+    }
+
+    /// Waits until `look` finds something; when it takes too long, the error says what goes on.
     pub async fn until<T>(
         &self,
         what: &str,
@@ -201,20 +233,12 @@ impl Lab {
         };
         match tokio::time::timeout(LIMIT, look_on).await {
             Ok(found) => found,
-            Err(_) => bail!(
-                "waited {} s until {what}; the worker's log ends with\n{}",
-                LIMIT.as_secs(),
-                tail(&self.stack.folder.logs().join("worker.log"), 12)
-            ),
+            Err(_) => bail!("waited {} s until {what}; {}", LIMIT.as_secs(), self.state().await),
         }
     }
 }
 
-fn kill_env(kill_at: Option<&str>) -> Vec<(String, String)> {
-    kill_at.map(|point| (kill_points::VARIABLE.to_owned(), point.to_owned())).into_iter().collect()
-}
-
-/// A brief for breweries in Vermont: three personas, no email look-up, no market.
+/// A brief for breweries in three states, good for some hundred leads: three personas, no email look-up, no market.
 pub fn brief(leads: Option<u32>) -> Brief {
     Brief {
         name: "brewery-crm".into(),
@@ -225,7 +249,7 @@ pub fn brief(leads: Option<u32>) -> Brief {
             exclude: Vec::new(),
             personas: 3,
         },
-        places: vec!["Vermont, US".into()],
+        places: ["Vermont, US", "New Hampshire, US", "Maine, US"].map(Into::into).into(),
         want: Want { leads, insights: false, ..Want::default() },
     }
 }

@@ -1,5 +1,6 @@
 //! The tests of the whole: a laboratory with real servers and processes, and what is done in it.
 
+pub mod bench;
 pub mod books;
 pub mod kill;
 pub mod kill_points;

@@ -24,6 +24,9 @@ pub struct WorkerArgs {
     /// Clock of a demo or test, as `ORIGIN_MS@SPEED`.
     #[arg(long, hide = true)]
     pub clock: Option<Clock>,
+    /// Address of an embedded server, in place of the SDK's configuration.
+    #[arg(long, hide = true, value_name = "HOST:PORT")]
+    pub temporal: Option<String>,
 }
 
 /// Runs until SIGTERM or Ctrl-C. Exit code 2 when it cannot start.
@@ -40,7 +43,10 @@ pub async fn main(args: WorkerArgs) -> ExitCode {
 
 async fn serve(args: WorkerArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), None)?;
-    let (client, target) = temporal::connect().await?;
+    let (client, target) = match &args.temporal {
+        Some(address) => temporal::connect_to(address).await?,
+        None => temporal::connect().await?,
+    };
     info!(address = target.address, namespace = target.namespace, "connected to Temporal");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

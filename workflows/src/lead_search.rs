@@ -19,8 +19,9 @@ use temporalio_common::search_attributes::SearchAttributeKey;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::workflows::{join_all, select};
 use temporalio_workflow::{
-    ActivityCloseTimeouts, ActivityOptions, ContinueAsNewOptions, RetryPolicy, SyncWorkflowContext, TimerOptions,
-    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
+    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, ContinueAsNewOptions, RetryPolicy,
+    SyncWorkflowContext, TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+    WorkflowTermination,
 };
 
 /// Events after which a run hands over to a new one. A run adds some more while its lanes come to rest.
@@ -150,17 +151,21 @@ impl LeadSearch {
             let give_up = match outcome {
                 Ok(outcome) => ctx.change(|state| state.finish(job, outcome)),
                 Err(ActivityExecutionError::Cancelled(_)) => return,
-                Err(error) => Some(GiveUp { problem: describe(&error), job }),
+                Err(error) => ctx.change(|state| state.fail(job, describe(&error), is_final(&error))),
             };
             if let Some(give_up) = give_up {
                 Self::give_up(&ctx, give_up).await;
             }
             Self::show(&ctx);
-            // A run that is long enough stops beginning work; its lanes come to rest and the next run goes on.
-            let long = ctx.history_length() >= ctx.state(|workflow| workflow.input.events_per_run);
-            if (long || ctx.continue_as_new_suggested()) && !ctx.with_search(|state| state.draining) {
-                ctx.change(|state| state.draining = true);
-            }
+            Self::drain_if_long(&ctx);
+        }
+    }
+
+    /// A run that is long enough stops beginning work; its lanes come to rest and the next run goes on.
+    fn drain_if_long(ctx: &WorkflowContext<Self>) {
+        let long = ctx.history_length() >= ctx.state(|workflow| workflow.input.events_per_run);
+        if (long || ctx.continue_as_new_suggested()) && !ctx.with_search(|state| state.draining) {
+            ctx.change(|state| state.draining = true);
         }
     }
 
@@ -233,6 +238,7 @@ impl LeadSearch {
                         state.hold = None;
                     });
                     Self::show(&ctx);
+                    Self::drain_if_long(&ctx);
                 }
                 Err(ActivityExecutionError::Cancelled(_)) => return,
                 // The look will be repeated by the timer or the next signal.
@@ -344,24 +350,41 @@ fn describe(error: &ActivityExecutionError) -> String {
     }
 }
 
+/// Whether the activity itself said that no retry helps; else its time for retries has run out.
+fn is_final(error: &ActivityExecutionError) -> bool {
+    matches!(error.cause(), Some(IncomingError::Application(failure)) if failure.is_non_retryable())
+}
+
 fn paid_options(ctx: &WorkflowContext<LeadSearch>, job: &Job) -> ActivityOptions {
     let timings = ctx.state(|workflow| workflow.input.timings);
     let start_to_close_ms = match job.provider() {
         Provider::Openai | Provider::Gemini => timings.model_activity_ms,
         Provider::Serper | Provider::Hunter => timings.search_activity_ms,
     };
-    let mut options = options(ctx, job.provider().task_queue(), start_to_close_ms, job.summary());
+    let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
+        start_to_close: Duration::from_millis(start_to_close_ms),
+        schedule_to_close: Duration::from_millis(timings.schedule_to_close_ms),
+    };
+    let mut options = options(ctx, job.provider().task_queue(), timeouts, job.summary());
     options.heartbeat_timeout = Some(timings.heartbeat());
+    // The books are closed after the last call has ended and is booked, also after a cancel.
+    options.cancellation_type = ActivityCancellationType::WaitCancellationCompleted;
     options
 }
 
 fn store_options(ctx: &WorkflowContext<LeadSearch>, summary: &str) -> ActivityOptions {
-    let start_to_close_ms = ctx.state(|workflow| workflow.input.timings.store_activity_ms);
-    options(ctx, QUEUE, start_to_close_ms, summary.into())
+    let start_to_close = ctx.state(|workflow| Duration::from_millis(workflow.input.timings.store_activity_ms));
+    // Without the store there is nothing to go on with, so these are tried for as long as it takes.
+    options(ctx, QUEUE, ActivityCloseTimeouts::StartToClose(start_to_close), summary.into())
 }
 
 /// Retries are bounded by time, not by number; delays that a provider asks for come from the activity.
-fn options(ctx: &WorkflowContext<LeadSearch>, queue: &str, start_to_close_ms: u64, summary: String) -> ActivityOptions {
+fn options(
+    ctx: &WorkflowContext<LeadSearch>,
+    queue: &str,
+    timeouts: ActivityCloseTimeouts,
+    summary: String,
+) -> ActivityOptions {
     let timings = ctx.state(|workflow| workflow.input.timings);
     let tenant = ctx.state(|workflow| workflow.input.search.tenant.to_string());
     let retries = RetryPolicy::builder()
@@ -369,13 +392,10 @@ fn options(ctx: &WorkflowContext<LeadSearch>, queue: &str, start_to_close_ms: u6
         .backoff_coefficient(2.0)
         .maximum_interval(Duration::from_millis(timings.retry_longest_ms))
         .build();
-    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
-        start_to_close: Duration::from_millis(start_to_close_ms),
-        schedule_to_close: Duration::from_millis(timings.schedule_to_close_ms),
-    })
-    .task_queue(queue.to_owned())
-    .summary(summary)
-    .retry_policy(retries)
-    .priority(Priority::builder().fairness_key(tenant).build())
-    .build()
+    ActivityOptions::with_close_timeouts(timeouts)
+        .task_queue(queue.to_owned())
+        .summary(summary)
+        .retry_policy(retries)
+        .priority(Priority::builder().fairness_key(tenant).build())
+        .build()
 }

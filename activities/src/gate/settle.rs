@@ -145,6 +145,20 @@ impl Gate {
             })
             .await
     }
+
+    /// Drops the answers that were kept for repeats within a scope that has ended: they may quote people.
+    pub async fn forget_answers(&self, tenant: &str, scope: &str) -> Result<(), StoreError> {
+        self.store
+            .write(|transaction| {
+                async move {
+                    let query = sqlx::query("DELETE FROM results_cache WHERE tenant = $1 AND scope = $2");
+                    query.bind(tenant).bind(scope).execute(&mut **transaction).await?;
+                    Ok(())
+                }
+                .boxed()
+            })
+            .await
+    }
 }
 
 /// Marks a call whose answer nobody waits for any more.

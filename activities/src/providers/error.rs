@@ -44,7 +44,8 @@ pub enum Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Billed {
     No,
-    /// The provider may have worked although its answer never came; the call stays booked at its upper bound.
+    /// The provider may have worked although its answer never came, or although it failed afterwards (5xx); the call
+    /// stays booked at its upper bound.
     Unknown,
 }
 
@@ -56,8 +57,9 @@ impl ProviderError {
         status: Option<u16>,
         message: impl Into<String>,
     ) -> Self {
-        let answer_missing = matches!(kind, TIMED_OUT | CONNECTION_LOST | UNREADABLE_ANSWER);
-        let billed = if answer_missing { Billed::Unknown } else { Billed::No };
+        let is_unknown = matches!(kind, TIMED_OUT | CONNECTION_LOST | UNREADABLE_ANSWER)
+            || status.is_some_and(|status| status >= 500);
+        let billed = if is_unknown { Billed::Unknown } else { Billed::No };
         Self { provider, class, kind, status, wait_hint: None, message: message.into(), billed }
     }
 
@@ -100,6 +102,23 @@ impl ProviderError {
     /// Whether this speaks against the provider's health: timeouts, connection errors and 5xx.
     pub fn counts_for_breaker(&self) -> bool {
         self.status.is_none_or(|status| status >= 500)
+    }
+
+    /// Whether every further call would fail like this one until a person changes something: then a search waits instead
+    /// of giving one item after the other up.
+    pub fn needs_a_person(&self) -> bool {
+        self.class == Class::PauseProvider
+            || matches!(
+                self.kind,
+                "model_not_found"
+                    | "region_not_supported"
+                    | "permission_denied"
+                    | "failed_precondition"
+                    | "schema_refused"
+                    | "parameter_refused"
+                    | "not_found"
+                    | "unexpected_status"
+            )
     }
 
     /// What a person has to do before calls can work again; `None` when nothing.

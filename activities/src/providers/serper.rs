@@ -54,6 +54,8 @@ pub struct SearchQuery {
 pub struct MapsAnswer {
     /// In the order of the provider.
     pub places: Vec<Place>,
+    /// Results on the page, those that cannot be read included: fewer than a full page is the last one.
+    pub results: u32,
     pub ll: Option<String>,
     /// Price of the call.
     pub credits: u32,
@@ -109,6 +111,7 @@ impl Serper {
         let answer = self.post("maps", call_id, query).await?;
         Ok(MapsAnswer {
             places: items(&answer, "places").filter_map(Place::read).collect(),
+            results: u32::try_from(items(&answer, "places").count()).unwrap_or(u32::MAX),
             ll: text(&answer, "ll"),
             credits: integer(&answer, "credits").unwrap_or(MAPS_CREDITS_AT_MOST),
         })

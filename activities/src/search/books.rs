@@ -47,6 +47,7 @@ impl SearchWork {
         fail_point("finish-before-store").await;
         let status =
             self.store.finish_search(tenant, id, input.cancelled, self.clock.now_ms()).await.map_err(store_failure)?;
+        self.gate.forget_answers(tenant, id).await.map_err(store_failure)?;
         self.result(&input.search, status).await
     }
 

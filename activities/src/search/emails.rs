@@ -1,8 +1,8 @@
 //! Work emails: find one for a person at a business's own domain, then verify it.
 
 use super::personas::wrong_job;
-use super::{Paid, SearchWork, key, not_set_up, owner, store_failure};
-use crate::gate::{CallId, GateError, PaidCall, Settled, UsageNumbers};
+use super::{ITEM_ATTEMPTS, Paid, SearchWork, key, not_set_up, owner, store_failure};
+use crate::gate::{BudgetScope, CallId, Called, GateError, PaidCall, Settled, UsageNumbers};
 use crate::providers::{Class, Finder, FinderQuery, ProviderError, Usage, Verifier};
 use crate::store::leads::{FoundEmail, Lead};
 use crate::store::searches::Search;
@@ -52,20 +52,21 @@ impl SearchWork {
         };
         let now_ms = self.clock.now_ms();
         match looked_up {
-            LookUp::Found(mut found) => {
-                let excluded = search.exclude_list().excludes_person(None, found.email.as_deref());
-                if excluded.is_some() {
-                    found = FoundEmail::default();
-                }
-                self.store.store_email(key(search), lead, &found, now_ms).await.map_err(store_failure)?;
+            LookUp::Found(found) => {
+                let stored = match search.exclude_list().excludes_person(None, found.email.as_deref()) {
+                    // Whoever is excluded by address is known only now; the next lead takes the place.
+                    Some(reason) => self.store.leave_out(key(search), lead, &reason, now_ms).await,
+                    None => self.store.store_email(key(search), lead, &found, now_ms).await,
+                };
+                stored.map_err(store_failure)?;
             }
-            LookUp::Lost(error) if error.kind == "person_opted_out" => {
+            LookUp::Lost("person_opted_out") => {
                 self.store.remove_person(key(search), lead, now_ms).await.map_err(store_failure)?;
             }
-            // An address is welcome, not needed: a provider that refuses to work costs the address, not the lead.
-            LookUp::Lost(error) => {
+            // An address is welcome, not needed: one that cannot be had costs the address, not the lead.
+            LookUp::Lost(problem) => {
                 let number = lead.number.unwrap_or_default() + 1;
-                let gap = (format!("email of lead {number}"), error.kind.replace('_', " "));
+                let gap = (format!("email of lead {number}"), problem.replace('_', " "));
                 self.store
                     .store_gaps(&search.tenant, &search.id, "emails", &[gap], now_ms)
                     .await
@@ -179,8 +180,18 @@ impl SearchWork {
         };
         self.pace.hunter.until_ready().await;
         match self.gate.call(call, perform).await {
-            Err(GateError::Provider(error)) if matches!(error.class, Class::Never | Class::PauseProvider) => {
-                Ok(Err(LookUp::Lost(error)))
+            // Without credit the search goes on without addresses; a wrong key holds it, because a person can mend that now.
+            // A mail server that cannot be asked today, or a look-up that fails again and again, costs one address.
+            Err(GateError::Provider(error))
+                if error.kind == "credits_used_up"
+                    || !error.needs_a_person()
+                        && (matches!(error.class, Class::Never | Class::Defer)
+                            || ctx.info().attempt >= ITEM_ATTEMPTS) =>
+            {
+                Ok(Err(LookUp::Lost(error.kind)))
+            }
+            Ok(Called::OverBudget { scope: BudgetScope::Lead { .. }, .. }) => {
+                Ok(Err(LookUp::Lost("lead_budget_used_up")))
             }
             called => Ok(match self.settle(ctx, search, "emails", called).await? {
                 Paid::Held(hold) => Err(LookUp::Held(hold)),
@@ -201,7 +212,8 @@ impl SearchWork {
 
 enum LookUp {
     Found(FoundEmail),
-    Lost(ProviderError),
+    /// Without an address, and why: the provider's error, as a stable name.
+    Lost(&'static str),
     Held(Hold),
 }
 

@@ -1,10 +1,10 @@
 //! Businesses from the map search, page after page.
 
 use super::personas::{industry, wrong_job};
-use super::{Paid, SearchWork, key, not_set_up, owner, store_failure};
+use super::{Paid, SearchWork, key, not_set_up, owner, refused_item, store_failure};
 use crate::failpoint::fail_point;
 use crate::gate::{CallId, GateError, PaidCall, Settled, UsageNumbers};
-use crate::providers::{Class, MapsAnswer, MapsQuery, Place as MapPlace, Usage};
+use crate::providers::{MapsAnswer, MapsQuery, Place as MapPlace, Usage};
 use crate::store::businesses::{FoundBusiness, NewPage, PageAddress, StoredPage};
 use crate::store::searches::Search;
 use leadflow_workflows::contract::JobInput;
@@ -19,6 +19,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 #[derive(Serialize, Deserialize)]
 struct Page {
     places: Vec<MapPlace>,
+    results: u32,
     viewport: Option<String>,
 }
 
@@ -90,9 +91,9 @@ impl SearchWork {
         };
         self.pace.serper.until_ready().await;
         let perform = |call_id: CallId| async move {
-            let MapsAnswer { places, ll, credits } = client.maps(call_id.as_str(), query).await?;
+            let MapsAnswer { places, results, ll, credits } = client.maps(call_id.as_str(), query).await?;
             Ok(Settled {
-                value: Page { places, viewport: ll },
+                value: Page { places, results, viewport: ll },
                 cost: Usage::Serper { credits }.cost(&self.config.models),
                 usage: UsageNumbers { credits: credits.into(), ..UsageNumbers::default() },
                 reusable: true,
@@ -100,7 +101,7 @@ impl SearchWork {
         };
         let called = self.gate.call(call, perform).await;
         if let Err(GateError::Provider(error)) = &called
-            && error.class == Class::Never
+            && refused_item(error)
         {
             let item = format!("{}, page {}", query.q, query.page);
             let gap = (item, error.kind.replace('_', " "));
@@ -115,7 +116,7 @@ impl SearchWork {
             Paid::Held(hold) => return Ok(PageOutcome::Held(hold)),
             Paid::Value(page) => page,
         };
-        let places = u32::try_from(page.places.len()).unwrap_or(u32::MAX);
+        let places = page.results;
         let businesses: Vec<FoundBusiness> =
             page.places.iter().filter_map(|found| found_business(found, place)).collect();
         let new = NewPage {

@@ -32,6 +32,11 @@ use std::time::Duration;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+/// Calls that may start at once before the pace of a look-up provider holds.
+const BURST: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
+/// A look-up that still fails at this attempt, while its neighbours work, is given up.
+const ITEM_ATTEMPTS: u32 = 8;
+
 /// Everything that the activities of a search need; built once by the worker.
 pub struct SearchWork {
     pub store: Store,
@@ -51,9 +56,10 @@ struct Pace {
 impl SearchWork {
     pub fn new(store: Store, gate: Gate, clients: Clients, config: Arc<Config>, clock: Clock) -> Self {
         let limiter = |provider| {
-            let per_minute = config.provider(provider).calls_per_minute;
-            let per_second = NonZeroU32::new(per_minute.div_ceil(60)).unwrap_or(NonZeroU32::MIN);
-            RateLimiter::direct(Quota::per_second(per_second))
+            let per_minute = config.provider(provider).calls_per_minute.max(1);
+            let every = Duration::from_mins(1) / per_minute;
+            let quota = Quota::with_period(every).expect("a minute divided by a call count is more than nothing");
+            RateLimiter::direct(quota.allow_burst(BURST))
         };
         let pace = Pace { serper: limiter(Provider::Serper), hunter: limiter(Provider::Hunter) };
         Self { store, gate, clients, config, clock, pace }
@@ -222,7 +228,9 @@ impl SearchWork {
             Ok(Called::OverBudget { scope, until_ms }) => {
                 let sleep_ms = until_ms.map(|until| {
                     let left = u64::try_from(until - self.clock.now_ms()).unwrap_or(0);
-                    u64::try_from(self.clock.real_duration(Duration::from_millis(left)).as_millis()).unwrap_or(u64::MAX)
+                    let real = self.clock.real_duration(Duration::from_millis(left)).as_millis();
+                    // A timer needs a length, also at midnight.
+                    u64::try_from(real).unwrap_or(u64::MAX).max(1)
                 });
                 let hold = Hold::OverBudget { budget: scope.to_string(), sleep_ms };
                 self.note_hold(search, stage, &hold).await?;
@@ -230,7 +238,7 @@ impl SearchWork {
             }
             Ok(Called::BreakerOpen { retry_after }) => Err(later("circuit_open", retry_after)),
             Ok(Called::Elsewhere { retry_after }) => Err(later("answer_pending", retry_after)),
-            Err(GateError::Provider(error)) if error.class == Class::PauseProvider => {
+            Err(GateError::Provider(error)) if error.needs_a_person() => {
                 let hold = Hold::Refused { provider: error.provider, problem: error.kind.to_owned() };
                 self.note_hold(search, stage, &hold).await?;
                 Ok(Paid::Held(hold))
@@ -278,6 +286,11 @@ fn owner(ctx: &ActivityContext) -> CallOwner<'_> {
         activity_id: &info.activity_id,
         attempt: info.attempt,
     }
+}
+
+/// Whether a provider refused this one item, and will answer others.
+fn refused_item(error: &ProviderError) -> bool {
+    error.class == Class::Never && !error.needs_a_person()
 }
 
 fn key(search: &Search) -> SearchKey<'_> {

@@ -1,10 +1,10 @@
 //! People: one web search for each business, asking for all its roles.
 
 use super::personas::wrong_job;
-use super::{Paid, SearchWork, key, not_set_up, owner, store_failure};
+use super::{ITEM_ATTEMPTS, Paid, SearchWork, key, not_set_up, owner, refused_item, store_failure};
 use crate::failpoint::fail_point;
 use crate::gate::{CallId, GateError, PaidCall, Settled, UsageNumbers};
-use crate::providers::{Class, Organic, SearchQuery, Usage};
+use crate::providers::{Organic, ProviderError, SearchQuery, Usage};
 use crate::store::businesses::SearchBusiness;
 use crate::store::leads::{Candidate, Evidence};
 use crate::store::personas::Persona;
@@ -36,7 +36,7 @@ impl SearchWork {
         let searched: Vec<_> = stream::iter(calls).buffered(LANES as usize).collect().await;
 
         let exclude = search.exclude_list();
-        let (mut found, mut gaps) = (Vec::new(), Vec::new());
+        let (mut found, mut gaps, mut failing) = (Vec::new(), Vec::new(), Vec::new());
         for result in searched {
             let (business, outcome) = result?;
             match outcome {
@@ -49,7 +49,15 @@ impl SearchWork {
                     gaps.push((format!("people of business {}", business.number + 1), problem));
                     found.push((business.id.clone(), Vec::new()));
                 }
+                PeopleOutcome::Failing(error) => failing.push((business, error)),
             }
+        }
+        for (business, error) in failing {
+            if found.is_empty() {
+                return Err(error.into_failure(ctx.info().attempt, &self.config.timings));
+            }
+            gaps.push((format!("people of business {}", business.number + 1), error.kind.replace('_', " ")));
+            found.push((business.id.clone(), Vec::new()));
         }
         fail_point("people-before-number").await;
         let now_ms = self.clock.now_ms();
@@ -82,7 +90,7 @@ impl SearchWork {
     ) -> Result<(&'b SearchBusiness, PeopleOutcome), ActivityError> {
         let q = people_query(&business.name, roles[&business.persona].iter().map(|role| role.title.as_str()));
         let since_ms = self.clock.now_ms() - GOOD_FOR_MS;
-        let known = self.store.people_search(&search.tenant, &business.cid, &q, since_ms).await;
+        let known = self.store.people_search(&search.tenant, &business.cid, &q, &search.source, since_ms).await;
         if let Some(profiles) = known.map_err(store_failure)? {
             return Ok((business, PeopleOutcome::Profiles(profiles)));
         }
@@ -118,11 +126,15 @@ impl SearchWork {
             }
         };
         let called = self.gate.call(call, perform).await;
-        if let Err(GateError::Provider(error)) = &called
-            && error.class == Class::Never
-        {
-            return Ok((business, PeopleOutcome::Lost(error.kind.replace('_', " "))));
-        }
+        let called = match called {
+            Err(GateError::Provider(error)) if refused_item(&error) => {
+                return Ok((business, PeopleOutcome::Lost(error.kind.replace('_', " "))));
+            }
+            Err(GateError::Provider(error)) if ctx.info().attempt >= ITEM_ATTEMPTS && !error.needs_a_person() => {
+                return Ok((business, PeopleOutcome::Failing(error)));
+            }
+            called => called,
+        };
         let profiles: Vec<Profile> = match self.settle(ctx, search, "people", called).await? {
             Paid::Held(hold) => return Ok((business, PeopleOutcome::Held(hold))),
             Paid::Value(profiles) => profiles,
@@ -138,7 +150,10 @@ impl SearchWork {
 enum PeopleOutcome {
     Profiles(Vec<Profile>),
     Held(Hold),
+    /// Refused for good.
     Lost(String),
+    /// It has failed often enough to be lost, unless its neighbours fail too: then the provider is down.
+    Failing(ProviderError),
 }
 
 fn read_profile(result: &Organic) -> Option<Profile> {

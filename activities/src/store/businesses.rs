@@ -6,7 +6,7 @@ use futures::FutureExt;
 use leadflow_workflows::domain::exclude::{BusinessFacts, ExcludeList};
 use leadflow_workflows::domain::people::Profile;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
 /// Where in a search a page of map results stands. Persona and place count from 0, pages from 1.
@@ -149,21 +149,25 @@ impl Store {
         rows.iter().map(read_business).collect()
     }
 
-    /// What one web search for the people of a business found, if it was made since `since_ms`.
+    /// What one web search for the people of a business found, if it was made since `since_ms` on data of the
+    /// same source.
     pub async fn people_search(
         &self,
         tenant: &str,
         cid: &str,
         query: &str,
+        source: &str,
         since_ms: i64,
     ) -> Result<Option<Vec<Profile>>, StoreError> {
         let profiles: Option<String> = sqlx::query_scalar(
-            "SELECT profiles FROM people_searches WHERE tenant = $1 AND cid = $2 AND query = $3 AND searched_at_ms >= $4",
+            "SELECT p.profiles FROM people_searches p JOIN searches s ON s.id = p.search_id \
+             WHERE p.tenant = $1 AND p.cid = $2 AND p.query = $3 AND p.searched_at_ms >= $4 AND s.source = $5",
         )
         .bind(tenant)
         .bind(cid)
         .bind(query)
         .bind(since_ms)
+        .bind(source)
         .fetch_optional(self.read())
         .await
         .map_err(|error| self.error(error))?;
@@ -279,17 +283,22 @@ async fn number_business(
     position: i64,
     exclude: &ExcludeList,
 ) -> Result<(), StoreError> {
-    // The same company under another map entry: its domain says so.
-    let same_domain: i64 = match found.domain.as_deref() {
-        None => 0,
-        Some(domain) => count_found(transaction, page.search_id, "b.domain", domain, business_id).await?,
-    };
-    let same_name = count_found(transaction, page.search_id, "b.name", &found.name, business_id).await?;
-    let (numbered,): (i64,) =
-        sqlx::query_as("SELECT COUNT(*) FROM search_businesses WHERE search_id = $1 AND number IS NOT NULL")
-            .bind(page.search_id)
-            .fetch_one(&mut *transaction)
-            .await?;
+    // The same company under another map entry: its domain says so. Numbers have no gaps, so the last one counts them.
+    let (same_domain, same_name, numbered): (i64, i64, i64) = sqlx::query_as(
+        "SELECT \
+         (SELECT COUNT(*) FROM businesses b JOIN search_businesses s ON s.business_id = b.id AND s.search_id = $2 \
+          WHERE b.tenant = $1 AND b.domain = $4 AND b.id <> $3), \
+         (SELECT COUNT(*) FROM businesses b JOIN search_businesses s ON s.business_id = b.id AND s.search_id = $2 \
+          WHERE b.tenant = $1 AND b.name = $5 AND b.id <> $3), \
+         (SELECT COALESCE(MAX(number) + 1, 0) FROM search_businesses WHERE search_id = $2)",
+    )
+    .bind(page.tenant)
+    .bind(page.search_id)
+    .bind(business_id)
+    .bind(found.domain.as_deref())
+    .bind(&found.name)
+    .fetch_one(&mut *transaction)
+    .await?;
     let facts = BusinessFacts {
         name: &found.name,
         domain: found.domain.as_deref(),
@@ -322,26 +331,6 @@ async fn number_business(
     .execute(&mut *transaction)
     .await?;
     Ok(())
-}
-
-/// Other businesses of this search with the same value in a column.
-async fn count_found(
-    transaction: &mut AnyConnection,
-    search_id: &str,
-    column: &str,
-    value: &str,
-    business_id: &str,
-) -> Result<i64, StoreError> {
-    let count = sqlx::query_scalar(AssertSqlSafe(format!(
-        "SELECT COUNT(*) FROM search_businesses s JOIN businesses b ON b.id = s.business_id \
-         WHERE s.search_id = $1 AND {column} = $2 AND b.id <> $3"
-    )))
-    .bind(search_id)
-    .bind(value)
-    .bind(business_id)
-    .fetch_one(transaction)
-    .await?;
-    Ok(count)
 }
 
 fn read_business(row: &AnyRow) -> Result<SearchBusiness, StoreError> {

@@ -3,7 +3,7 @@
 use super::searches::{add_gap, from_json, refresh_progress, small, to_json};
 use super::{Store, StoreError};
 use futures::FutureExt;
-use leadflow_workflows::domain::people::Profile;
+use leadflow_workflows::domain::people::{Profile, merge_profiles};
 use leadflow_workflows::domain::score::{EmailStatus, Points, Score};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
@@ -94,8 +94,8 @@ pub struct Written {
 const COLUMNS: &str = "l.id, l.search_id, l.number, l.state, l.problem, l.person_id, p.first_name, p.last_name, l.role, \
      p.linkedin_public_id, p.email, p.email_status, p.email_confidence, b.name AS business, b.category, b.city, b.region, \
      b.country, b.website, b.domain, b.phone, b.rating_tenths, b.rating_count, l.rank, l.role_rank, l.evidence, l.score, \
-     l.points, l.reason, l.hook, b.source \
-     FROM leads l JOIN persons p ON p.id = l.person_id JOIN businesses b ON b.id = l.business_id";
+     l.points, l.reason, l.hook, s.source \
+     FROM leads l JOIN searches s ON s.id = l.search_id JOIN persons p ON p.id = l.person_id JOIN businesses b ON b.id = l.business_id";
 
 impl Store {
     /// Numbers the people of businesses that have been searched, business by business, and marks these as searched.
@@ -182,8 +182,8 @@ impl Store {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         self.write(|transaction| async move {
-            sqlx::query(
-                "UPDATE leads SET email_looked_up_at_ms = COALESCE(email_looked_up_at_ms, $3) WHERE tenant = $1 AND id = $2",
+            let looked_up = sqlx::query(
+                "UPDATE leads SET email_looked_up_at_ms = $3 WHERE tenant = $1 AND id = $2 AND email_looked_up_at_ms IS NULL",
             )
             .bind(search.tenant)
             .bind(&lead.id)
@@ -204,8 +204,46 @@ impl Store {
                 .execute(&mut **transaction)
                 .await?;
             }
-            refresh_progress(transaction, search.tenant, search.id, None, now_ms).await
+            // To count everything again for each lead would make long searches slow.
+            sqlx::query(
+                "UPDATE search_progress SET leads_looked_up = leads_looked_up + $3, updated_at_ms = $4 \
+                 WHERE tenant = $1 AND search_id = $2",
+            )
+            .bind(search.tenant)
+            .bind(search.id)
+            .bind(i64::try_from(looked_up.rows_affected()).unwrap_or(0))
+            .bind(now_ms)
+            .execute(&mut **transaction)
+            .await?;
+            Ok(())
         }.boxed())
+        .await
+    }
+
+    /// Leaves a numbered lead out of its search.
+    pub async fn leave_out(
+        &self,
+        search: SearchKey<'_>,
+        lead: &Lead,
+        reason: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            async move {
+                sqlx::query(
+                    "UPDATE leads SET state = 'left_out', problem = $3, email_looked_up_at_ms = $4 \
+                     WHERE tenant = $1 AND id = $2 AND state = 'found'",
+                )
+                .bind(search.tenant)
+                .bind(&lead.id)
+                .bind(reason)
+                .bind(now_ms)
+                .execute(&mut **transaction)
+                .await?;
+                refresh_progress(transaction, search.tenant, search.id, None, now_ms).await
+            }
+            .boxed()
+        })
         .await
     }
 
@@ -214,13 +252,23 @@ impl Store {
         self.write(|transaction| async move {
             sqlx::query(
                 "UPDATE leads SET state = 'left_out', problem = 'the person asked not to be processed', role = '', \
-                 reason = NULL, hook = NULL, email_looked_up_at_ms = $3 WHERE tenant = $1 AND person_id = $2",
+                 reason = NULL, hook = NULL, evidence = $4, email_looked_up_at_ms = $3 WHERE tenant = $1 AND person_id = $2",
             )
             .bind(search.tenant)
             .bind(&lead.person_id)
             .bind(now_ms)
+            .bind(to_json(&Evidence::default()))
             .execute(&mut **transaction)
             .await?;
+            // Copies of what was found of them: search results, and answers kept for a repeat.
+            for copies in ["people_searches WHERE tenant = $1 AND profiles", "results_cache WHERE tenant = $1 AND value"] {
+                let sql = format!("DELETE FROM {copies} LIKE '%' || $2 || '%'");
+                sqlx::query(AssertSqlSafe(sql))
+                    .bind(search.tenant)
+                    .bind(&lead.linkedin_public_id)
+                    .execute(&mut **transaction)
+                    .await?;
+            }
             // The public id stays as the key that keeps the person out for good.
             sqlx::query(
                 "UPDATE persons SET first_name = '', last_name = '', title = '', company = '', location = '', email = NULL, \
@@ -367,11 +415,41 @@ async fn store_candidate(
     candidate: &Candidate,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let profile = &candidate.profile;
-    let (person_id, removed): (String, Option<i64>) = sqlx::query_as(
+    let known = sqlx::query(
+        "SELECT first_name, last_name, title, company, location, removed_at_ms FROM persons \
+         WHERE tenant = $1 AND linkedin_public_id = $2",
+    )
+    .bind(search.tenant)
+    .bind(&candidate.profile.linkedin_public_id)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let removed = match &known {
+        Some(row) => row.try_get::<Option<i64>, _>("removed_at_ms")?,
+        None => None,
+    };
+    let profile = &match known {
+        // Of who asked to be left alone nothing is kept but the key.
+        _ if removed.is_some() => {
+            Profile { linkedin_public_id: candidate.profile.linkedin_public_id.clone(), ..Profile::default() }
+        }
+        Some(row) => merge_profiles(
+            &Profile {
+                linkedin_public_id: candidate.profile.linkedin_public_id.clone(),
+                first_name: row.try_get("first_name")?,
+                last_name: row.try_get("last_name")?,
+                title: row.try_get("title")?,
+                company: row.try_get("company")?,
+                location: row.try_get("location")?,
+            },
+            &candidate.profile,
+        ),
+        None => candidate.profile.clone(),
+    };
+    let (person_id,): (String,) = sqlx::query_as(
         "INSERT INTO persons (id, tenant, linkedin_public_id, first_name, last_name, title, company, location, source) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, (SELECT source FROM searches WHERE id = $9)) \
-         ON CONFLICT (tenant, linkedin_public_id) DO UPDATE SET tenant = $2 RETURNING id, removed_at_ms",
+         ON CONFLICT (tenant, linkedin_public_id) DO UPDATE SET first_name = $4, last_name = $5, title = $6, company = $7, \
+         location = $8 RETURNING id",
     )
     .bind(Uuid::now_v7().to_string())
     .bind(search.tenant)
@@ -385,8 +463,10 @@ async fn store_candidate(
     .fetch_one(&mut *transaction)
     .await?;
     let earlier: Option<String> = sqlx::query_scalar(
-        "SELECT search_id FROM leads WHERE tenant = $1 AND person_id = $2 AND search_id <> $3 \
-         AND state IN ('found', 'ready') LIMIT 1",
+        // A lead on made-up data says nothing about one on real data.
+        "SELECT l.search_id FROM leads l JOIN searches s ON s.id = l.search_id \
+         WHERE l.tenant = $1 AND l.person_id = $2 AND l.search_id <> $3 AND l.state IN ('found', 'ready') \
+         AND s.source = (SELECT source FROM searches WHERE id = $3) LIMIT 1",
     )
     .bind(search.tenant)
     .bind(&person_id)
@@ -398,15 +478,15 @@ async fn store_candidate(
         .clone()
         .or_else(|| removed.map(|_| "the person asked not to be processed".into()))
         .or_else(|| earlier.map(|search_id| format!("known since search {search_id}")));
-    let (number,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM leads WHERE search_id = $1 AND number IS NOT NULL")
-        .bind(search.id)
-        .fetch_one(&mut *transaction)
-        .await?;
-    let rank: i64 = sqlx::query_scalar("SELECT rank FROM search_businesses WHERE search_id = $1 AND business_id = $2")
-        .bind(search.id)
-        .bind(business_id)
-        .fetch_one(&mut *transaction)
-        .await?;
+    // Numbers have no gaps, so the last one counts them.
+    let (number, rank): (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT COALESCE(MAX(number) + 1, 0) FROM leads WHERE search_id = $1), rank \
+         FROM search_businesses WHERE search_id = $1 AND business_id = $2",
+    )
+    .bind(search.id)
+    .bind(business_id)
+    .fetch_one(&mut *transaction)
+    .await?;
     sqlx::query(
         "INSERT INTO leads (id, tenant, search_id, person_id, business_id, number, state, problem, rank, role_rank, role, \
          evidence, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
@@ -423,7 +503,7 @@ async fn store_candidate(
     .bind(rank + 1)
     .bind(i64::from(candidate.role_rank))
     .bind(&profile.title)
-    .bind(to_json(&candidate.evidence))
+    .bind(to_json(&removed.map_or_else(|| candidate.evidence.clone(), |_| Evidence::default())))
     .bind(now_ms)
     .execute(&mut *transaction)
     .await?;

@@ -332,7 +332,21 @@ impl Store {
 
     /// Shows a phase that no count tells, such as `paused`; `None` goes back to what the counts say.
     pub async fn show_phase(&self, tenant: &str, id: &str, phase: Option<&str>, now_ms: i64) -> Result<(), StoreError> {
-        self.write(|transaction| refresh_progress(transaction, tenant, id, phase, now_ms).boxed()).await
+        self.write(|transaction| {
+            async move {
+                sqlx::query(
+                    "UPDATE search_progress SET phase = 'running' WHERE tenant = $1 AND search_id = $2 \
+                     AND phase IN ('paused', 'over_budget', 'refused')",
+                )
+                .bind(tenant)
+                .bind(id)
+                .execute(&mut **transaction)
+                .await?;
+                refresh_progress(transaction, tenant, id, phase, now_ms).await
+            }
+            .boxed()
+        })
+        .await
     }
 }
 
@@ -381,6 +395,7 @@ async fn add_problem(
     phase: &str,
     problem: &str,
 ) -> Result<(), StoreError> {
+    lock_progress(transaction, tenant, search_id).await?;
     let problems: String =
         sqlx::query_scalar("SELECT problems FROM search_progress WHERE tenant = $1 AND search_id = $2")
             .bind(tenant)
@@ -398,9 +413,19 @@ async fn add_problem(
     Ok(())
 }
 
-/// Counts again what the progress row shows: what is counted is what is stored, so the two cannot drift apart.
-///
-/// The row is locked by the update, so two activities that store at once count one after the other.
+/// Lets the transactions of one search count and note one after the other. On PostgreSQL a statement that had to wait
+/// for a row still counts by what it saw before the wait, so the lock is a statement of its own.
+async fn lock_progress(transaction: &mut AnyConnection, tenant: &str, search_id: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE search_progress SET updated_at_ms = updated_at_ms WHERE tenant = $1 AND search_id = $2")
+        .bind(tenant)
+        .bind(search_id)
+        .execute(transaction)
+        .await?;
+    Ok(())
+}
+
+/// Counts again what the progress row shows: what is counted is what is stored, so the two cannot drift apart. A search
+/// that has ended keeps its last phase.
 pub(crate) async fn refresh_progress(
     transaction: &mut AnyConnection,
     tenant: &str,
@@ -408,16 +433,18 @@ pub(crate) async fn refresh_progress(
     phase: Option<&str>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    lock_progress(transaction, tenant, search_id).await?;
     sqlx::query(
         "UPDATE search_progress SET updated_at_ms = $3, \
-         businesses = (SELECT COUNT(*) FROM search_businesses b WHERE b.search_id = $2 AND b.number IS NOT NULL), \
-         businesses_searched = (SELECT COUNT(*) FROM search_businesses b WHERE b.search_id = $2 AND b.number IS NOT NULL \
+         businesses = (SELECT COALESCE(MAX(b.number) + 1, 0) FROM search_businesses b WHERE b.tenant = $1 AND b.search_id = $2), \
+         businesses_searched = (SELECT COUNT(*) FROM search_businesses b WHERE b.tenant = $1 AND b.search_id = $2 AND b.number IS NOT NULL \
              AND b.searched_at_ms IS NOT NULL), \
-         leads = (SELECT COUNT(*) FROM leads l WHERE l.search_id = $2 AND l.number IS NOT NULL), \
-         leads_looked_up = (SELECT COUNT(*) FROM leads l WHERE l.search_id = $2 AND l.email_looked_up_at_ms IS NOT NULL), \
-         leads_ready = (SELECT COUNT(*) FROM leads l WHERE l.search_id = $2 AND l.state = 'ready'), \
-         gaps = (SELECT COUNT(*) FROM gaps g WHERE g.search_id = $2), \
-         first_lead_at_ms = (SELECT MIN(l.ready_at_ms) FROM leads l WHERE l.search_id = $2) \
+         leads = (SELECT COALESCE(MAX(l.number) + 1, 0) FROM leads l WHERE l.tenant = $1 AND l.search_id = $2), \
+         leads_looked_up = (SELECT COUNT(*) FROM leads l WHERE l.tenant = $1 AND l.search_id = $2 AND l.email_looked_up_at_ms IS NOT NULL), \
+         leads_ready = (SELECT COUNT(*) FROM leads l WHERE l.tenant = $1 AND l.search_id = $2 AND l.state = 'ready'), \
+         gaps = (SELECT COUNT(*) FROM gaps g WHERE g.tenant = $1 AND g.search_id = $2), \
+         first_lead_at_ms = COALESCE(first_lead_at_ms, \
+             (SELECT MIN(l.ready_at_ms) FROM leads l WHERE l.tenant = $1 AND l.search_id = $2)) \
          WHERE tenant = $1 AND search_id = $2",
     )
     .bind(tenant)
@@ -426,7 +453,7 @@ pub(crate) async fn refresh_progress(
     .execute(&mut *transaction)
     .await?;
     let row = sqlx::query(
-        "SELECT p.businesses, p.businesses_searched, p.leads, p.leads_ready, s.brief FROM search_progress p \
+        "SELECT p.phase, p.businesses, p.businesses_searched, p.leads, p.leads_ready, s.brief FROM search_progress p \
          JOIN searches s ON s.id = p.search_id WHERE p.tenant = $1 AND p.search_id = $2",
     )
     .bind(tenant)
@@ -442,13 +469,18 @@ pub(crate) async fn refresh_progress(
         (None, Some(wanted)) => share(searched, wanted).min(share(ready, leads)),
         (None, None) => share(searched, businesses).min(share(ready, leads)),
     };
-    let phase = phase.unwrap_or(match (businesses, leads, ready) {
+    // What a search waits for stays in sight while its last calls still store their results.
+    let waits: &str = row.try_get("phase")?;
+    let waits = Some(waits).filter(|phase| matches!(*phase, "paused" | "over_budget" | "refused"));
+    let phase = phase.or(waits).unwrap_or(match (businesses, leads, ready) {
         (0, _, _) => "personas",
         (_, 0, _) => "people",
         (_, _, 0) => "leads",
         _ => "reasons",
     });
-    sqlx::query("UPDATE search_progress SET percent = $3, phase = $4 WHERE tenant = $1 AND search_id = $2")
+    let sql = "UPDATE search_progress SET percent = $3, phase = $4 WHERE tenant = $1 AND search_id = $2 \
+               AND phase NOT IN ('completed', 'completed_with_gaps', 'cancelled')";
+    sqlx::query(sql)
         .bind(tenant)
         .bind(search_id)
         .bind(i64::from(percent))

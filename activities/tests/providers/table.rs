@@ -69,7 +69,9 @@ pub(crate) struct Row {
 impl Row {
     fn new(status: u16, body: Value, class: Class, kind: &'static str, is_retried: bool) -> Self {
         let (headers, wait_hint) = (Vec::new(), None);
-        Self { status, headers, body, class, kind, wait_hint, billed: Billed::No, is_retried, is_benign: false }
+        // A provider that fails inside may have done the work first.
+        let billed = if status >= 500 { Billed::Unknown } else { Billed::No };
+        Self { status, headers, body, class, kind, wait_hint, billed, is_retried, is_benign: false }
     }
 
     pub(crate) fn never(status: u16, body: Value, kind: &'static str) -> Self {

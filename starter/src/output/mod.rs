@@ -72,7 +72,7 @@ pub fn write_leads(
     let fictitious = leads.iter().any(|lead| lead.source == SANDBOX_SOURCE);
     match format {
         Format::Table => {
-            writeln!(out, "{}", lead_table::table(leads, width))?;
+            write!(out, "{}", lead_table::table(leads, width))?;
             if fictitious {
                 writeln!(out, "{SANDBOX_NOTICE}")?;
             }
@@ -93,6 +93,19 @@ pub fn write_leads(
 /// Columns of the terminal, or a fixed number elsewhere.
 pub fn terminal_width() -> u16 {
     terminal_size::terminal_size().map_or(WIDTH_ELSEWHERE, |(width, _)| width.0)
+}
+
+/// Text broken into lines of at most `width` columns, but never inside a word: ids and addresses are to be copied.
+/// `first` begins the first line, spaces of the same width the others.
+pub(crate) fn wrapped(first: &str, text: &str, width: u16) -> String {
+    let rest = " ".repeat(textwrap::core::display_width(first));
+    let options = textwrap::Options::new(width.into())
+        .initial_indent(first)
+        .subsequent_indent(&rest)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .break_words(false);
+    textwrap::fill(text, options) + "\n"
 }
 
 /// One line of text without anything that a terminal would obey: what the web says is not to be trusted.

@@ -64,6 +64,7 @@ fn a_wide_table_shows_everything() {
 
 #[test]
 fn a_narrow_table_drops_columns() {
+    assert_snapshot!(written(&leads(), Format::Table, 100).0);
     assert_snapshot!(written(&leads(), Format::Table, 80).0);
     assert_snapshot!(written(&leads(), Format::Table, 40).0);
 }
@@ -73,12 +74,9 @@ fn no_line_is_wider_than_the_terminal_and_nothing_obeys_the_text() {
     for width in 24..200 {
         let (text, _) = written(&leads(), Format::Table, width);
         assert!(!text.contains('\u{1b}') && !text.contains('\r'));
-        let table = lead_table::table(&leads(), width);
-        let shown: u16 = table.column_max_content_widths().len().try_into().unwrap();
-        assert!(shown >= 2);
-        // Only ASCII lines, where a character is a column.
-        for line in text.lines().filter(|line| line.is_ascii() && *line != SANDBOX_NOTICE) {
-            assert!(line.len() <= width.into(), "{width}: {line}");
+        // A single word, such as an address, may be wider; it is never broken.
+        for line in text.lines().filter(|line| *line != SANDBOX_NOTICE && line.trim().contains(' ')) {
+            assert!(textwrap::core::display_width(line) <= width.into(), "{width}: {line}");
         }
     }
 }

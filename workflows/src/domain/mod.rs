@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod brief;
+pub mod estimate;
 pub mod exclude;
 pub mod ids;
 pub mod money;

@@ -15,7 +15,7 @@ pub fn people_query<'a>(business: &str, roles: impl IntoIterator<Item = &'a str>
 }
 
 /// What a web search result says of one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// The part of the profile's address after `/in/`; the stable key of a person.
     pub linkedin_public_id: String,

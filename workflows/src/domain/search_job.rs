@@ -138,13 +138,13 @@ pub enum Outcome {
     Held(Hold),
 }
 
-/// Why a search waits.
+/// Why a search waits. Its tag differs from that of [`Outcome`], in whose object it lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "hold", rename_all = "snake_case")]
 pub enum Hold {
     /// A budget is used up; `starter budget raise` lifts it, and so does a new day for a daily one.
     OverBudget {
-        /// For example `search` or `tenant/day`.
+        /// Which one, in words: "search `0192…`", "the installation's day".
         budget: String,
         /// Real milliseconds until the budget starts anew; `None` when only a person can lift it.
         sleep_ms: Option<u64>,
@@ -162,11 +162,32 @@ impl Hold {
     pub fn describe(&self) -> String {
         match self {
             Self::OverBudget { budget, .. } => {
-                format!("the {budget} budget is used up; raise it with `starter budget raise`")
+                format!("the budget of {budget} is used up; raise it with `starter budget raise`")
             }
             Self::Refused { provider, problem } => {
                 format!("{provider} refuses our calls (`{problem}`); mend it, then `starter search resume`")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_survive_the_history() {
+        let outcomes = [
+            Outcome::Stored,
+            Outcome::Mapped { businesses: 3, next_page: Some(2), gaps: 0 },
+            Outcome::Bad { problem: "cut".into() },
+            Outcome::Held(Hold::OverBudget { budget: "search".into(), sleep_ms: None }),
+            Outcome::Held(Hold::OverBudget { budget: "tenant/day".into(), sleep_ms: Some(5) }),
+            Outcome::Held(Hold::Refused { provider: Provider::Serper, problem: "no_credit".into() }),
+        ];
+        for outcome in outcomes {
+            let json = serde_json::to_string(&outcome).expect("an outcome is JSON");
+            assert_eq!(serde_json::from_str::<Outcome>(&json).expect(&json), outcome);
         }
     }
 }

@@ -22,8 +22,6 @@ pub const LANES: u32 = 5;
 pub const REPAIR_ROUNDS: u32 = 3;
 /// The same for the reason of a lead: a bad batch is halved up to five times before its leads stand alone.
 pub const REASON_ROUNDS: u32 = 7;
-/// Map pages that one activity fetches at most; each needs the one before it.
-const PAGES_PER_JOB: u32 = 5;
 /// Pages after which a map search of one industry in one place ends, whatever it still has.
 pub const LAST_PAGE: u32 = 20;
 
@@ -225,6 +223,23 @@ impl SearchState {
         None
     }
 
+    /// Takes in a job that has failed as a whole. What could not be reached in hours is waited for, unless the search can
+    /// do without it; a batch that was refused is asked about in halves; the rest is given up.
+    #[must_use]
+    pub fn fail(&mut self, job: Job, problem: String, is_final: bool) -> Option<GiveUp> {
+        match &job {
+            Job::Reasons { leads, .. } if is_final && leads.len() > 1 => self.finish(job, Outcome::Bad { problem }),
+            needed if !is_final && matches!(needed.provider(), Provider::Openai | Provider::Serper) => {
+                let hold = Hold::Refused { provider: job.provider(), problem };
+                self.finish(job, Outcome::Held(hold))
+            }
+            _ => {
+                self.last_problem = Some(format!("{}: {problem}", job.summary()));
+                Some(GiveUp { job, problem })
+            }
+        }
+    }
+
     /// Whether nothing runs and nothing is left to do.
     pub fn is_complete(&self) -> bool {
         self.is_idle() && Provider::ALL.iter().all(|provider| self.wanted_job(*provider).is_none())
@@ -269,10 +284,10 @@ impl SearchState {
             () if self.paused => "paused",
             () if matches!(self.hold, Some(Hold::OverBudget { .. })) => "over_budget",
             () if self.hold.is_some() => "refused",
+            () if self.is_complete() => "done",
             () if self.business_personas != Stage::Done => "personas",
             () if self.searched == 0 => "businesses",
             () if self.ready == 0 => "people",
-            () if self.is_complete() => "done",
             () => "leads",
         }
     }
@@ -334,7 +349,7 @@ impl SearchState {
         if ahead < wanted
             && let Some(persona) = self.current_persona()
         {
-            let pages = (wanted - ahead).div_ceil(PAGE_SIZE).clamp(1, PAGES_PER_JOB);
+            let pages = (wanted - ahead).div_ceil(PAGE_SIZE);
             let place = self.stream % self.plan.places;
             return Some(Job::Maps { persona, place, page: self.page, pages });
         }

@@ -93,6 +93,7 @@ CREATE TABLE businesses (
     UNIQUE (tenant, cid)
 );
 CREATE INDEX businesses_by_domain ON businesses (tenant, domain);
+CREATE INDEX businesses_by_name ON businesses (tenant, name);
 
 -- A business in a search. `number` is its place in the canonical order, null when it is left out.
 CREATE TABLE search_businesses (
@@ -171,6 +172,7 @@ CREATE TABLE leads (
     UNIQUE (tenant, search_id, person_id)
 );
 CREATE UNIQUE INDEX leads_by_number ON leads (search_id, number);
+CREATE INDEX leads_by_state ON leads (search_id, state);
 CREATE INDEX leads_by_person ON leads (tenant, person_id);
 
 -- What a search lacks, item by item, with the reason.

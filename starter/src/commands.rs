@@ -1,0 +1,63 @@
+//! The commands, one file for each group. A result goes to standard output, everything else to standard error.
+
+pub mod budget;
+pub mod doctor;
+pub mod history;
+mod keys;
+pub mod lead;
+pub mod search;
+pub mod usage;
+
+use crate::failure::Failure;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::io::{self, ErrorKind, Write};
+
+/// Writes a result. A reader that has seen enough, such as `head`, is no failure.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+/// Writes a result as the one JSON document that `--json` promises.
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut text = serde_json::to_string_pretty(value).expect("results have text keys and no failing serialiser");
+    text.push('\n');
+    print(&text)
+}
+
+/// Tells something beside the result.
+fn tell(line: &str) {
+    // A closed standard error is no reason to stop.
+    drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Rows under a header, without frame; the columns named in `numbers` are flush right.
+fn columns(header: &[&str], numbers: &[&str], rows: impl IntoIterator<Item = Vec<String>>, width: u16) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table.set_header(header.iter().copied()).add_rows(rows);
+    for (column, title) in table.column_iter_mut().zip(header) {
+        column.set_padding((0, 2));
+        if numbers.contains(title) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let lines: Vec<String> = table.lines().collect();
+    lines.iter().flat_map(|line| [line.trim_end(), "\n"]).collect()
+}
+
+/// `2026-03-14 09:26:53 UTC`.
+fn instant(at_ms: i64) -> String {
+    let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX);
+    at.strftime("%F %T UTC").to_string()
+}
+
+/// RFC 3339, for programs.
+fn rfc3339(at_ms: i64) -> String {
+    Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::MAX).to_string()
+}
