@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use leadflow_workflows::lead_search::LeadSearch;
 use temporalio_client::{
     Client, NamespacedClient, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
-    WorkflowHistory,
+    WorkflowGetResultOptions, WorkflowHistory,
 };
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
@@ -14,6 +14,13 @@ use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOption
 pub struct RunHistory {
     pub run_id: String,
     pub events: Vec<HistoryEvent>,
+}
+
+/// Waits until a workflow has closed, in whatever way. The store knows of the end of a search one step earlier.
+pub async fn until_closed(client: &Client, workflow_id: &str) {
+    let handle = client.get_workflow_handle::<LeadSearch>(workflow_id);
+    // How it ended is in its history.
+    drop(handle.get_result(WorkflowGetResultOptions::default()).await);
 }
 
 /// All runs of a workflow that continued as new, the first run first.

@@ -17,10 +17,12 @@ use leadflow_workflows::lead_search::{LeadSearch, workflow_id};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
+use temporalio_client::{WorkflowDescribeOptions, WorkflowQueryOptions};
+use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 
 /// How long anything that is waited for may take, on a machine that is busy with other tests.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub const LIMIT: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Fast enough to be no limit.
 const CALLS_PER_MINUTE: u32 = 60_000;
@@ -144,14 +146,14 @@ impl Lab {
     /// What the workflow itself says of its phase; none before it is prepared.
     pub async fn workflow_phase(&self, id: &SearchId) -> anyhow::Result<Option<String>> {
         let handle = self.stack.client.get_workflow_handle::<LeadSearch>(workflow_id(id));
-        let progress = handle.query(LeadSearch::progress, (), Default::default()).await?;
+        let progress = handle.query(LeadSearch::progress, (), WorkflowQueryOptions::default()).await?;
         Ok(progress.map(|progress| progress.phase))
     }
 
     /// Activities that Temporal has scheduled or started, and not ended.
     pub async fn pending(&self, id: &SearchId) -> anyhow::Result<Vec<PendingActivityInfo>> {
         let handle = self.stack.client.get_workflow_handle::<LeadSearch>(workflow_id(id));
-        Ok(handle.describe(Default::default()).await?.raw().pending_activities.clone())
+        Ok(handle.describe(WorkflowDescribeOptions::default()).await?.raw().pending_activities.clone())
     }
 
     /// Kills the worker if it still runs, and starts the next one.
@@ -175,13 +177,21 @@ impl Lab {
         }
     }
 
-    /// Waits until a search has ended, and gives its status.
+    /// Waits until a search and its workflow have ended, and gives the status of the search.
     pub async fn finished(&self, id: &SearchId) -> anyhow::Result<String> {
-        self.until("the search ends", async || {
-            let search = self.stored(id).await?;
-            Ok(search.is_finished().then_some(search.status))
+        let status = self
+            .until("the search ends", async || {
+                let search = self.stored(id).await?;
+                Ok(search.is_finished().then_some(search.status))
+            })
+            .await?;
+        let handle = self.stack.client.get_workflow_handle::<LeadSearch>(workflow_id(id));
+        self.until("the workflow ends", async || {
+            let described = handle.describe(WorkflowDescribeOptions::default()).await?;
+            Ok((described.status() != WorkflowExecutionStatus::Running).then_some(()))
         })
-        .await
+        .await?;
+        Ok(status)
     }
 
     /// Waits until the progress of a search shows this phase.

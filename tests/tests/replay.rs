@@ -11,20 +11,20 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/histories/lead_search
 /// The files of a scenario: `NAME.json`, or `NAME-1.json`, `NAME-2.json` … for one that has several runs.
 fn files(scenario: Scenario) -> Vec<PathBuf> {
     let of_scenario = |path: &PathBuf| {
-        let stem = path.file_stem().unwrap().to_str().unwrap();
-        let rest = stem.strip_prefix(scenario.name());
-        rest.is_some_and(|rest| {
-            rest.is_empty() || rest.strip_prefix('-').is_some_and(|number| number.parse::<u8>().is_ok())
-        })
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let rest = stem.strip_prefix(scenario.name()).map(|rest| rest.strip_prefix('-').unwrap_or(rest));
+        rest.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
     };
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).filter(of_scenario).collect();
+    let entries = fs::read_dir(FOLDER).expect("histories are recorded; hint: record-histories");
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(of_scenario).collect();
     files.sort();
     files
 }
 
 fn read(scenario: Scenario) -> Value {
-    serde_json::from_slice(&fs::read(&files(scenario)[0]).unwrap()).unwrap()
+    let files = files(scenario);
+    let json = fs::read(files.first().expect("each scenario is recorded")).expect("a recorded history can be read");
+    serde_json::from_slice(&json).expect("a recorded history is JSON")
 }
 
 fn attributes<'a>(event: &'a mut Value, kind: &str) -> Option<&'a mut Value> {

@@ -310,10 +310,9 @@ impl Store {
                 .await?;
             }
             refresh_progress(transaction, search.tenant, search.id, None, now_ms).await?;
-            let ready: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM leads WHERE search_id = $1 AND state = 'ready'")
-                .bind(search.id)
-                .fetch_one(&mut **transaction)
-                .await?;
+            let select = "SELECT COUNT(*) FROM leads WHERE tenant = $1 AND search_id = $2 AND state = 'ready'";
+            let ready: i64 =
+                sqlx::query_scalar(select).bind(search.tenant).bind(search.id).fetch_one(&mut **transaction).await?;
             Ok(small(ready))
         }.boxed())
         .await

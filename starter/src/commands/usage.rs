@@ -172,7 +172,7 @@ mod tests {
         }
         let (groups, total) = add_up(&rows, By::Provider);
         insta::assert_snapshot!(table("provider", &groups, &total, &BTreeMap::new(), 100), @r"
-        provider  calls  tokens in  out  credits     cost         presumed
+        provider  calls  tokens in  out  credits     cost      presumed
         openai        4      4,000   20        0  $0.0500  $0.0125 in 1
         serper        2      2,000   10        0  $0.0250             -
         total         6      6,000   30        0  $0.0750  $0.0125 in 1

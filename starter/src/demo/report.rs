@@ -92,6 +92,7 @@ impl Report {
         let missing = || Failure::Failed("the search is gone from the store".into());
         let search = stack.store.search(tenant, key.id).await?.ok_or_else(missing)?;
         let progress = stack.store.progress(tenant, key.id).await?.ok_or_else(missing)?;
+        history::until_closed(&stack.client, &workflow_id(search_id)).await;
         let events: usize =
             history::runs(&stack.client, &workflow_id(search_id)).await?.iter().map(|run| run.events.len()).sum();
         let entries = stack.sandbox.as_ref().map(leadflow_sandbox::Sandbox::ledger).unwrap_or_default();

@@ -94,7 +94,7 @@ fn a_search_is_held_raised_paused_resumed_and_cancelled() {
     let id = started["search_id"].as_str().unwrap();
 
     let until = |status: &str| {
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
         loop {
             let shown = site.json(&["search", "show", id]);
             if shown["status"] == status {

@@ -45,6 +45,7 @@ async fn record() -> anyhow::Result<()> {
 async fn record_one(scenario: Scenario, folder: &Path) -> anyhow::Result<()> {
     let lab = Lab::start(scenario.setup(None)).await?;
     let id = workflow_id(&scenario.play(&lab).await?);
+    history::until_closed(&lab.stack.client, &id).await;
     let runs = history::runs(&lab.stack.client, &id).await.or_say()?;
     let many = runs.len() > 1;
     for (run, number) in runs.iter().zip(1..) {

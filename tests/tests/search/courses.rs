@@ -14,11 +14,11 @@ use std::collections::BTreeSet;
 
 /// A laboratory whose store is this one, and a search that has run its course there.
 async fn played(scenario: Scenario, store: &StoreConfig) -> (Lab, SearchId) {
-    let mut setup = scenario.setup(program());
+    let mut setup = scenario.setup(Some(program()));
     setup.config.store = store.clone();
-    let lab = Lab::start(setup).await.unwrap();
-    let id = scenario.play(&lab).await.unwrap();
-    let differences = Books::read(&lab).await.unwrap().differences();
+    let lab = Lab::start(setup).await.expect("a laboratory starts");
+    let id = scenario.play(&lab).await.unwrap_or_else(|problem| panic!("{}: {problem:#}", scenario.name()));
+    let differences = Books::read(&lab).await.expect("the books can be read").differences();
     assert!(differences.is_empty(), "{differences:#?}");
     (lab, id)
 }

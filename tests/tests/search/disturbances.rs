@@ -57,7 +57,7 @@ async fn a_search_waits_until_a_wrong_key_is_mended() {
 async fn a_providers_limit_holds_over_all_workers() {
     const CALLS: usize = 15;
     let _alone = alone().await;
-    let mut setup = Setup::new(program());
+    let mut setup = Setup::new(Some(program()));
     setup.config.openai.calls_per_minute = 50;
     let lab = Lab::start(setup).await.unwrap();
     let second = lab.stack.spawn_worker(&[]).await.or_say().unwrap();

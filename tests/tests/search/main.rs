@@ -15,10 +15,10 @@ async fn alone() -> MutexGuard<'static, ()> {
     LINE.lock().await
 }
 
-fn program() -> Option<PathBuf> {
-    Some(env!("CARGO_BIN_EXE_starter-under-test").into())
+fn program() -> PathBuf {
+    env!("CARGO_BIN_EXE_starter-under-test").into()
 }
 
 fn setup() -> Setup {
-    Setup::new(program())
+    Setup::new(Some(program()))
 }
