@@ -18,7 +18,9 @@ use leadflow_workflows::lead_search::{
 };
 use std::collections::BTreeMap;
 use temporalio_client::errors::WorkflowInteractionError;
-use temporalio_client::{Client, WorkflowCancelOptions, WorkflowStartOptions};
+use temporalio_client::{
+    Client, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowSignalOptions, WorkflowStartOptions,
+};
 use temporalio_common::protos::temporal::api::enums::v1::PendingActivityState;
 use temporalio_common::search_attributes::SearchAttributes;
 use uuid::Uuid;
@@ -103,7 +105,7 @@ impl Launcher {
     /// Tells a running search to read what is wanted of it. A search whose workflow has ended needs no telling.
     pub async fn look(&self, search: &Search) -> Result<(), Failure> {
         let handle = self.client.get_workflow_handle::<LeadSearch>(workflow_id(&SearchId(search.id.clone())));
-        match handle.signal(LeadSearch::look, (), Default::default()).await {
+        match handle.signal(LeadSearch::look, (), WorkflowSignalOptions::default()).await {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
             Err(error) => Err(Failure::Failed(format!("the search could not be told: {error}"))),
         }
@@ -157,7 +159,7 @@ fn wanted(brief: &Brief) -> String {
 /// What the activities of a search wait for, in words: their provider's rate limit, or a retry. Empty for nothing.
 pub async fn waits(client: &Client, search_id: &SearchId) -> String {
     let handle = client.get_workflow_handle::<LeadSearch>(workflow_id(search_id));
-    let Ok(described) = handle.describe(Default::default()).await else { return String::new() };
+    let Ok(described) = handle.describe(WorkflowDescribeOptions::default()).await else { return String::new() };
     let (mut limited, mut again) = (BTreeMap::new(), 0);
     for pending in &described.raw().pending_activities {
         if pending.state() != PendingActivityState::Scheduled {

@@ -2,6 +2,7 @@
 
 use leadflow_starter::embedded::cli::{default_cache_dir, find_or_install};
 use leadflow_starter::embedded::ports::free_port;
+use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -35,7 +36,7 @@ impl Server {
     fn script(&self, name: &str) -> std::process::Output {
         Command::new("sh")
             .arg(root().join("deploy/temporal").join(name))
-            .env("PATH", format!("{}:{}", self.cli.display(), std::env::var("PATH").unwrap()))
+            .env("PATH", format!("{}:{}", self.cli.display(), env::var("PATH").unwrap_or_default()))
             .env("TEMPORAL_ADDRESS", &self.address)
             .env("TEMPORAL_NAMESPACE", "leadflow")
             .output()
@@ -128,7 +129,7 @@ fn the_schema_job_updates_both_databases() {
     fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).expect("executable");
     let status = Command::new("sh")
         .arg(root().join("deploy/temporal/schema.sh"))
-        .env("PATH", format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap()))
+        .env("PATH", format!("{}:{}", folder.path().display(), env::var("PATH").unwrap_or_default()))
         .envs([("POSTGRES_SEEDS", "db"), ("DB_PORT", "5432"), ("POSTGRES_USER", "temporal"), ("SQL_PASSWORD", "x")])
         .status()
         .expect("sh runs");

@@ -54,7 +54,7 @@ struct Counts {
 #[derive(Debug, Serialize)]
 pub(super) struct Kills {
     /// Worker processes ended by SIGKILL.
-    kills: u32,
+    workers_killed: u32,
     /// Leads of the undisturbed run that this run lacks.
     lost: usize,
     /// People who are twice among the leads.
@@ -76,7 +76,7 @@ impl Kills {
         let leads_equal = report.leads.len() == undisturbed.leads.len()
             && report.leads.iter().zip(&undisturbed.leads).all(|(one, other)| same(one, other));
         Self {
-            kills: report.killed,
+            workers_killed: report.killed,
             lost,
             doubled: report.leads.len() - people.len(),
             paid_twice: report.paid_twice,
@@ -161,7 +161,7 @@ impl Report {
             writeln!(
                 out,
                 "{}: lost {}, doubled {}, paid twice {} (calls in flight at a kill); leads {} to those of the undisturbed run",
-                counted(kills.kills.into(), "kill"),
+                counted(kills.workers_killed.into(), "kill"),
                 kills.lost,
                 kills.doubled,
                 kills.paid_twice,

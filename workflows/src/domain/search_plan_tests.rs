@@ -214,14 +214,13 @@ proptest! {
         let ready = u32::try_from(world.ready.len()).expect("small");
         prop_assert_eq!(state.ready, ready);
         prop_assert!(ready + state.quarantined <= world.leads);
-        match wanted {
-            Some(wanted) => {
-                prop_assert!(ready <= wanted);
-                if ready < wanted {
-                    prop_assert_eq!(ready + state.quarantined, world.leads, "leads were left while some were missing");
-                }
+        if let Some(wanted) = wanted {
+            prop_assert!(ready <= wanted);
+            if ready < wanted {
+                prop_assert_eq!(ready + state.quarantined, world.leads, "leads were left while some were missing");
             }
-            None => prop_assert_eq!(ready + state.quarantined, world.leads),
+        } else {
+            prop_assert_eq!(ready + state.quarantined, world.leads);
         }
     }
 }
