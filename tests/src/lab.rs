@@ -17,8 +17,7 @@ use leadflow_workflows::lead_search::{LeadSearch, workflow_id};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
-use temporalio_client::{WorkflowDescribeOptions, WorkflowQueryOptions};
-use temporalio_common::protos::temporal::api::enums::v1::WorkflowExecutionStatus;
+use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowQueryOptions};
 use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 
 /// How long anything that is waited for may take, on a machine that is busy with other tests.
