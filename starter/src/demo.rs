@@ -13,6 +13,7 @@ use clap::Args;
 use leadflow_activities::config::Config;
 use leadflow_activities::store::searches::Progress;
 use leadflow_sandbox::{FaultKind, FaultRule, Faults, Provider, SandboxConfig};
+use leadflow_worker::cli::asked_to_stop;
 use leadflow_workflows::domain::brief::Brief;
 use leadflow_workflows::domain::ids::SearchId;
 use leadflow_workflows::domain::timings::Timings;
@@ -69,7 +70,7 @@ pub async fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
             "the web UI is at {}; Ctrl-C ends everything",
             stack.server.ui_url.as_deref().unwrap_or("(none)")
         ));
-        tokio::signal::ctrl_c().await?;
+        asked_to_stop().await;
         stack.stop().await?;
     }
     Ok(())
@@ -90,7 +91,7 @@ async fn search(
     let search_id = stack.launcher().start(Start::new(brief.clone())).await?;
     let ended = tokio::select! {
         ended = follow(&mut stack, &search_id, kills, screen) => ended?,
-        _ = tokio::signal::ctrl_c() => {
+        () = asked_to_stop() => {
             stack.stop().await?;
             return Err(Failure::Refused("the demo was interrupted; all of its processes have ended".into()));
         }

@@ -5,11 +5,11 @@ use crate::site::{DEFAULT_DATA, GlobalArgs};
 use crate::stack::{Part, Stack, StackOptions, tail};
 use clap::Args;
 use leadflow_activities::config::Config;
+use leadflow_worker::cli::asked_to_stop;
 use leadflow_workflows::domain::provider::Provider;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Run Temporal, a worker and stand-ins for missing providers, until Ctrl-C
 ///
@@ -36,12 +36,11 @@ pub async fn run(args: &DevArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let options = StackOptions { port: args.port, ui_port: args.ui_port, ..StackOptions::new(folder.clone(), config) };
     let mut stack = Stack::start(options, &|what| drop(writeln!(io::stderr(), "{what}"))).await?;
     announce(&stack, global.json)?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stop = std::pin::pin!(asked_to_stop());
     let mut restarts = 0;
     loop {
         let part = tokio::select! {
-            _ = tokio::signal::ctrl_c() => break,
-            _ = terminate.recv() => break,
+            () = &mut stop => break,
             part = stack.ended() => part,
         };
         if part == Part::Server {

@@ -96,7 +96,7 @@ impl Launcher {
         if let Err(error) = started {
             self.store.discard_search(&tenant.0, &search_id.0).await?;
             return Err(Failure::Failed(format!(
-                "the search could not be started: {error}\nhint: is Temporal reachable? Nothing was stored or paid"
+                "the search could not be started: {error}\nhint: `starter doctor` shows what is missing; nothing was stored or paid"
             )));
         }
         Ok(search_id)

@@ -48,15 +48,19 @@ async fn serve(args: WorkerArgs) -> anyhow::Result<()> {
         None => temporal::connect().await?,
     };
     info!(address = target.address, namespace = target.namespace, "connected to Temporal");
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+    run(config, client, args.clock.unwrap_or_else(Clock::system), asked_to_stop()).await
+}
+
+/// Ends at the first SIGTERM or Ctrl-C. Where signals cannot be listened to, only SIGKILL ends the process.
+pub async fn asked_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
     };
-    run(config, client, args.clock.unwrap_or_else(Clock::system), stop).await
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 /// Logs carry ids and counts; activities see to it that no personal data and no secret comes in.

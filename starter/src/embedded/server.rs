@@ -250,7 +250,9 @@ impl Log {
         if lines.is_empty() {
             return "  (nothing)".to_owned();
         }
-        let last = &lines[lines.len().saturating_sub(Self::LAST_LINES)..];
-        last.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+        // A panic says why in its first line, above the calls that led to it.
+        let panic = lines.iter().position(|line| line.starts_with("panic:"));
+        let from = panic.unwrap_or(lines.len().saturating_sub(Self::LAST_LINES));
+        lines[from..].iter().take(Self::LAST_LINES).map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
     }
 }
