@@ -101,9 +101,9 @@ async fn run_kill(args: &KillArgs, json: bool) -> Result<(), Failure> {
 }
 
 impl<T: Serialize> Document<T> {
-    /// Prints it, keeps it when asked to, and fails when there are problems.
+    /// Prints it. Keeps it when asked to and when there are no problems, so that documents quote none that failed.
     fn publish(&self, keep: bool, json: bool, text: &str, problems: &[String]) -> Result<(), Failure> {
-        if keep {
+        if keep && problems.is_empty() {
             self.keep()?;
         }
         let mut out = io::stdout().lock();

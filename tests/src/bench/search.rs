@@ -68,6 +68,7 @@ pub struct Run {
     pub seconds: f64,
     pub ideal_seconds: f64,
     pub ideal_by_provider: BTreeMap<&'static str, f64>,
+    /// Can be just below 1, because the server's limiter begins with a call of credit.
     pub seconds_per_ideal: f64,
     pub first_lead_seconds: f64,
     pub history: HistorySize,
