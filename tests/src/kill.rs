@@ -5,7 +5,7 @@ use crate::lab::{Lab, LeadFacts, Setup, brief};
 use anyhow::{Context, ensure};
 use leadflow_activities::config::StoreConfig;
 use leadflow_activities::store::leads::Lead;
-use leadflow_sandbox::{FaultKind, FaultRule, Faults, LedgerEntry, Provider};
+use leadflow_sandbox::{FaultKind, FaultRule, Faults, Provider};
 use leadflow_workflows::domain::brief::{Brief, Want};
 use leadflow_workflows::domain::ids::SearchId;
 use rand::rngs::StdRng;
@@ -60,6 +60,8 @@ pub struct KillReport {
     pub businesses: u32,
     pub leads: usize,
     pub gaps: usize,
+    /// Gaps by stage and problem.
+    pub gap_problems: BTreeMap<String, u64>,
     /// Where each worker died: `POINT:N`, or `call N` of the search.
     pub kills: Vec<String>,
     pub calls: usize,
@@ -103,7 +105,7 @@ impl KillReport {
         must(self.faults.len() == KINDS, format!("not every kind of fault came up: {:?}", self.faults));
         must(
             self.gaps as u64 * 100 <= self.leads as u64 * GAPS_PERCENT,
-            format!("{} gaps for {} leads", self.gaps, self.leads),
+            format!("{} gaps for {} leads: {:?}", self.gaps, self.leads, self.gap_problems),
         );
         must(self.lost.is_empty(), format!("lost or changed without a gap: {}", self.lost.join("; ")));
         must(self.doubled == 0, format!("{} leads are doubled or new", self.doubled));
@@ -145,15 +147,17 @@ pub async fn run(options: &Options) -> anyhow::Result<KillReport> {
     let seconds = began.elapsed().as_secs_f64();
 
     let books = Books::read(&lab).await?;
+    let gaps = lab.stack.store.gaps(lab.tenant(), id.as_str()).await?;
     let (lost, doubled) = compare(&lab, &id, &undisturbed.leads).await?;
     let report = KillReport {
         status,
         businesses: lab.progress(&id).await?.businesses_searched,
         leads: lab.leads(&id).await?.len(),
-        gaps: lab.stack.store.gaps(lab.tenant(), id.as_str()).await?.len(),
+        gaps: gaps.len(),
+        gap_problems: counted(gaps.iter().map(|gap| format!("{}: {}", gap.stage, gap.problem))),
         kills: killer.done,
         calls: books.ledger.len(),
-        faults: kinds(&books.ledger),
+        faults: counted(books.ledger.iter().filter_map(|entry| entry.fault.clone())),
         lost,
         doubled,
         billed_microusd: books.billed(),
@@ -252,7 +256,8 @@ impl Killer {
 /// Every lead of so many businesses.
 fn exhaustive(businesses: u32) -> Brief {
     let mut brief = brief(None);
-    brief.places.extend(["Oregon, US", "Washington, US", "Colorado, US"].map(Into::into));
+    let more = ["Oregon, US", "Washington, US", "Colorado, US", "California, US", "Michigan, US", "New York, US"];
+    brief.places.extend(more.map(Into::into));
     let want = Want { leads: None, businesses: Some(businesses), email: true, insights: true, budget_usd: None };
     Brief { want, ..brief }
 }
@@ -264,6 +269,11 @@ fn faults(seed: u64) -> Faults {
         probability: FAULT_PROBABILITY,
         ..FaultRule::new(Provider::OpenAi, kind)
     };
+    // The vendor that says with another status that calls come too fast: its 429 means that the plan is used up.
+    let too_fast = |provider| FaultRule {
+        provider: Some(provider),
+        ..rule(FaultKind::Status, Some(if provider == Provider::Hunter { 403 } else { 429 }))
+    };
     // There are few enough model calls that a refusal by chance may not come up.
     let surely = FaultRule {
         operation: Some("chat_completions:lead_reasons".into()),
@@ -273,7 +283,10 @@ fn faults(seed: u64) -> Faults {
     };
     let rules = vec![
         surely,
-        rule(FaultKind::Status, Some(429)),
+        too_fast(Provider::OpenAi),
+        too_fast(Provider::Gemini),
+        too_fast(Provider::Serper),
+        too_fast(Provider::Hunter),
         rule(FaultKind::Status, Some(500)),
         rule(FaultKind::Status, Some(503)),
         rule(FaultKind::StatusAfter, Some(500)),
@@ -286,12 +299,12 @@ fn faults(seed: u64) -> Faults {
     Faults { seed, rules }
 }
 
-fn kinds(ledger: &[LedgerEntry]) -> BTreeMap<String, u64> {
-    let mut kinds = BTreeMap::new();
-    for kind in ledger.iter().filter_map(|entry| entry.fault.clone()) {
-        *kinds.entry(kind).or_default() += 1;
+fn counted(texts: impl Iterator<Item = String>) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for text in texts {
+        *counts.entry(text).or_default() += 1;
     }
-    kinds
+    counts
 }
 
 /// Leads that are missing or changed and that no gap explains, and how many are new or twice there.
