@@ -274,15 +274,7 @@ fn faults(seed: u64) -> Faults {
         provider: Some(provider),
         ..rule(FaultKind::Status, Some(if provider == Provider::Hunter { 403 } else { 429 }))
     };
-    // There are few enough model calls that a refusal by chance may not come up.
-    let surely = FaultRule {
-        operation: Some("chat_completions:lead_reasons".into()),
-        skip: 1,
-        times: Some(1),
-        ..FaultRule::new(Provider::OpenAi, FaultKind::Refusal)
-    };
-    let rules = vec![
-        surely,
+    let by_chance = [
         too_fast(Provider::OpenAi),
         too_fast(Provider::Gemini),
         too_fast(Provider::Serper),
@@ -296,6 +288,18 @@ fn faults(seed: u64) -> Faults {
         rule(FaultKind::Cut, None),
         rule(FaultKind::Refusal, None),
     ];
+    // A short search has so few calls, and fewer to models, that chance alone may leave a kind out: each comes up once.
+    let surely = by_chance.iter().zip(1..).map(|(rule, number)| {
+        let is_refusal = rule.kind == FaultKind::Refusal;
+        FaultRule {
+            operation: is_refusal.then(|| "chat_completions:lead_reasons".into()),
+            skip: if is_refusal { 1 } else { 3 * number },
+            times: Some(1),
+            probability: 1.0,
+            ..rule.clone()
+        }
+    });
+    let rules = surely.chain(by_chance.clone()).collect();
     Faults { seed, rules }
 }
 
