@@ -48,18 +48,22 @@ async fn serve(args: WorkerArgs) -> anyhow::Result<()> {
         None => temporal::connect().await?,
     };
     info!(address = target.address, namespace = target.namespace, "connected to Temporal");
-    run(config, client, args.clock.unwrap_or_else(Clock::system), asked_to_stop()).await
+    let stop = asked_to_stop();
+    run(config, client, args.clock.unwrap_or_else(Clock::system), stop).await
 }
 
-/// Ends at the first SIGTERM or Ctrl-C. Where signals cannot be listened to, only SIGKILL ends the process.
-pub async fn asked_to_stop() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Ends at the first SIGTERM or Ctrl-C from now on: it listens before it is awaited. Where signals cannot be listened
+/// to, only SIGKILL ends the process.
+pub fn asked_to_stop() -> impl Future<Output = ()> {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 
