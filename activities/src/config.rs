@@ -21,6 +21,9 @@ pub struct Config {
     pub gemini: ProviderConfig,
     pub serper: ProviderConfig,
     pub hunter: ProviderConfig,
+    pub unipile: ProviderConfig,
+    /// What Unipile sends along with its webhooks, so that ours are told from forged ones.
+    pub webhook_secret: Option<SecretString>,
     pub models: Models,
     pub budgets: Budgets,
     pub timings: Timings,
@@ -33,6 +36,7 @@ impl Config {
             Provider::Gemini => &self.gemini,
             Provider::Serper => &self.serper,
             Provider::Hunter => &self.hunter,
+            Provider::Unipile => &self.unipile,
         }
     }
 }
@@ -49,9 +53,9 @@ pub struct StoreConfig {
 #[derive(Clone, Debug)]
 pub struct ProviderConfig {
     pub base_url: String,
-    /// `None`: the provider is not set up; searches that need it are refused before they start.
+    /// `None`: the provider is not set up; searches and campaigns that need it are refused before they start.
     pub api_key: Option<SecretString>,
-    /// Calls that may start in a minute: of OpenAI and Gemini over all workers, of Serper and Hunter in each worker
+    /// Calls that may start in a minute: of OpenAI, Gemini and Unipile over all workers, of Serper and Hunter in each worker
     /// process, because one activity makes many of these.
     pub calls_per_minute: u32,
     /// Whether this is a stand-in: its data never mixes with real data.

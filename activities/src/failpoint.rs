@@ -1,7 +1,7 @@
 //! Named points at which the kill tests end the process. Empty code without the feature `failpoints`.
 
-/// Every point, in the order in which a search first passes them.
-pub const POINTS: [&str; 7] = [
+/// Every point, in the order in which a search, then an enrollment, first passes them.
+pub const POINTS: [&str; 16] = [
     "gate-after-reserve",
     "gate-after-call",
     "gate-after-settle",
@@ -9,6 +9,15 @@ pub const POINTS: [&str; 7] = [
     "people-before-number",
     "reasons-before-store",
     "finish-before-store",
+    "round-before-start",
+    "round-after-start",
+    "touch-before-claim",
+    "touch-after-claim",
+    "touch-before-call",
+    "touch-after-call",
+    "touch-before-settle",
+    "touch-after-settle",
+    "touch-in-reconcile",
 ];
 
 /// Passes the point `name`. It waits on a thread of its own, so that heartbeats go on.

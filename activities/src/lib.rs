@@ -3,7 +3,9 @@
 pub mod config;
 pub mod failpoint;
 pub mod gate;
+pub mod outreach;
 pub mod providers;
 pub mod retry;
 pub mod search;
+pub mod senders;
 pub mod store;

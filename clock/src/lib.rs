@@ -48,6 +48,16 @@ impl Clock {
         Duration::try_from_secs_f64(virtual_duration.as_secs_f64() / self.speed).unwrap_or(Duration::MAX)
     }
 
+    /// How much virtual time passes in `real_duration`.
+    pub fn virtual_duration(&self, real_duration: Duration) -> Duration {
+        Duration::try_from_secs_f64(real_duration.as_secs_f64() * self.speed).unwrap_or(Duration::MAX)
+    }
+
+    /// Whether this is the system's clock.
+    pub fn is_system(&self) -> bool {
+        *self == Self::system()
+    }
+
     /// Sleeps until `virtual_duration` has passed on this clock.
     pub async fn sleep(&self, virtual_duration: Duration) {
         tokio::time::sleep(self.real_duration(virtual_duration)).await;

@@ -10,24 +10,27 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::{Faults, LedgerEntry, Provider, ProviderStats, World};
+use crate::{EffectEntry, Faults, LedgerEntry, Provider, ProviderStats, World};
 
 pub(crate) fn router() -> Router<Arc<World>> {
     Router::new()
         .route("/ledger", get(ledger).delete(clear_ledger))
+        .route("/effects", get(effects))
         .route("/stats", get(stats))
+        .nest("/unipile", crate::unipile::router())
         .route("/faults", get(faults).post(set_faults).delete(clear_faults))
 }
 
 pub(crate) async fn about() -> Json<Value> {
     Json(json!({
         "name": "leadflow sandbox",
-        "notice": "Local stand-ins for OpenAI, Gemini, Serper and Hunter. All people are fictitious: names, titles, \
+        "notice": "Local stand-ins for OpenAI, Gemini, Serper, Hunter and Unipile. All people are fictitious: names, titles, \
                    profiles and addresses are invented, and say nothing about the businesses they are shown with.",
         "providers": {
             "openai": "/openai/v1", "gemini": "/gemini", "serper": "/serper", "hunter": "/hunter/v2",
+            "unipile": "/unipile/api/v1",
         },
-        "control": ["/__sandbox/ledger", "/__sandbox/stats", "/__sandbox/faults"],
+        "control": ["/__sandbox/ledger", "/__sandbox/effects", "/__sandbox/stats", "/__sandbox/faults", "/__sandbox/unipile"],
     }))
 }
 
@@ -38,6 +41,10 @@ async fn ledger(State(world): State<Arc<World>>) -> Json<Vec<LedgerEntry>> {
 async fn clear_ledger(State(world): State<Arc<World>>) -> StatusCode {
     world.ledger.clear();
     StatusCode::NO_CONTENT
+}
+
+async fn effects(State(world): State<Arc<World>>) -> Json<Vec<EffectEntry>> {
+    Json(world.ledger.effects())
 }
 
 async fn stats(State(world): State<Arc<World>>) -> Json<BTreeMap<Provider, ProviderStats>> {

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::extract::{ConnectInfo, FromRequest, Multipart, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::faults::{FailureVariant, FaultKind, FaultRule};
-use crate::ledger::LedgerEntry;
+use crate::faults::{FaultKind, FaultRule};
+use crate::ledger::{Effect, LedgerEntry};
 use crate::wire::Line;
 use crate::{Provider, World};
 
 /// Longer than any client waits.
 const HELD_FOR: Duration = Duration::from_mins(10);
 const MAX_BODY_BYTES: usize = 8 << 20;
+const FORM: &[u8] = b"multipart/form-data";
 
 /// What one provider has of its own.
 pub(crate) trait Vendor: Sync {
@@ -32,8 +33,8 @@ pub(crate) trait Vendor: Sync {
     /// The answer to a call with a good key. `spoilt` is one of the faults in a model's content.
     fn answer(&self, world: &World, call: &Call, spoilt: Option<FaultKind>) -> Reply;
 
-    /// What the provider documents for a status.
-    fn failure(&self, status: u16, variant: Option<FailureVariant>) -> Reply;
+    /// What the provider documents for the status, variant or error type that `fault` names.
+    fn failure(&self, fault: &FaultRule) -> Reply;
 }
 
 /// A request, read.
@@ -44,8 +45,11 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: HeaderMap,
-    /// The body's JSON; null when there is none.
+    /// The body's JSON, or an object of a form's fields (arrays where a field is repeated); null when there is none.
     pub(crate) body: Value,
+    /// By the sandbox's clock.
+    pub(crate) arrived_at_ms: i64,
+    arrived_real_us: i64,
     text: String,
 }
 
@@ -57,6 +61,7 @@ pub(crate) struct Reply {
     pub(crate) body: Value,
     pub(crate) billed_microusd: u64,
     pub(crate) units: BTreeMap<String, u64>,
+    pub(crate) effect: Option<Effect>,
 }
 
 /// Answers a call, or injects the fault that is due.
@@ -68,8 +73,9 @@ pub(crate) async fn exchange(
     request: Request,
 ) -> Response {
     let _open = world.ledger.open(provider);
+    let (arrived_at_ms, arrived_real_us) = (world.clock.now_ms(), real_us());
     let call = match Call::read(path, request).await {
-        Ok(call) => call,
+        Ok(call) => Call { arrived_at_ms, arrived_real_us, ..call },
         Err(problem) => return text_response(StatusCode::BAD_REQUEST, problem),
     };
     tokio::select! {
@@ -94,7 +100,8 @@ async fn respond(provider: Provider, world: &World, line: &Line, call: &Call) ->
     // On arrival and before the latency, because a client that leaves in between is billed all the same.
     world.ledger.record(LedgerEntry {
         seq: 0,
-        at_ms: world.clock.now_ms(),
+        at_ms: call.arrived_at_ms,
+        real_at_us: call.arrived_real_us,
         provider,
         operation,
         call_id: call.header("x-client-request-id").map(str::to_owned),
@@ -102,6 +109,7 @@ async fn respond(provider: Provider, world: &World, line: &Line, call: &Call) ->
         billed_microusd: outcome.reply().map_or(0, |reply| reply.billed_microusd),
         units: outcome.reply().map(|reply| reply.units.clone()).unwrap_or_default(),
         request_hash: call.hash(),
+        effect: outcome.reply().and_then(|reply| reply.effect.clone()),
         fault: fault.as_ref().map(|fault| fault.kind.name().to_owned()),
     });
 
@@ -148,7 +156,7 @@ fn act(vendor: &dyn Vendor, world: &World, call: &Call, fault: Option<&FaultRule
     let answer = |spoilt| vendor.answer(world, call, spoilt);
     let Some(fault) = fault else { return Outcome::Answered(answer(None)) };
     let failure = || {
-        let mut reply = vendor.failure(fault.status.unwrap_or(503), fault.variant);
+        let mut reply = vendor.failure(fault);
         if let Some(body) = &fault.body {
             reply.body = body.clone();
         }
@@ -157,8 +165,8 @@ fn act(vendor: &dyn Vendor, world: &World, call: &Call, fault: Option<&FaultRule
     match fault.kind {
         FaultKind::Status => Outcome::Answered(failure()),
         FaultKind::StatusAfter => {
-            let Reply { billed_microusd, units, .. } = answer(None);
-            Outcome::Answered(Reply { billed_microusd, units, ..failure() })
+            let Reply { billed_microusd, units, effect, .. } = answer(None);
+            Outcome::Answered(Reply { billed_microusd, units, effect, ..failure() })
         }
         FaultKind::TimeoutBefore => Outcome::Held(None),
         FaultKind::TimeoutAfter => Outcome::Held(Some(answer(None))),
@@ -177,8 +185,15 @@ impl Call {
         let bytes: Bytes =
             to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| "the body cannot be read, or exceeds 8 MiB")?;
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| "the body is not UTF-8")?;
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Ok(Self { method: parts.method, path, query, headers: parts.headers, body, text })
+        let is_form = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(FORM));
+        let body = if is_form {
+            let request = Request::from_parts(parts.clone(), Body::from(text.clone()));
+            read_form(request).await.ok_or("the multipart form cannot be read")?
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::Null)
+        };
+        let (method, headers) = (parts.method, parts.headers);
+        Ok(Self { method, path, query, headers, body, arrived_at_ms: 0, arrived_real_us: 0, text })
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -195,6 +210,11 @@ impl Call {
         self.query.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 
+    /// A field of the body, if it is a text that is not empty.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        self.body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+
     /// What `body_contains` of a fault looks into.
     fn content(&self) -> String {
         if self.method != Method::GET {
@@ -203,7 +223,7 @@ impl Call {
         self.query.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
     }
 
-    fn hash(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         let canonical = if self.method == Method::GET {
             let query = self.query.iter().filter(|(name, _)| !matches!(name.as_str(), "api_key" | "key"));
             canonical(&json!({"path": self.path, "query": query.collect::<BTreeMap<_, _>>()}))
@@ -214,6 +234,29 @@ impl Call {
             .iter()
             .fold(String::with_capacity(64), |text, byte| text + &format!("{byte:02x}"))
     }
+}
+
+async fn read_form(request: Request) -> Option<Value> {
+    let mut form = Multipart::from_request(request, &()).await.ok()?;
+    let mut fields = serde_json::Map::new();
+    while let Some(field) = form.next_field().await.ok()? {
+        let name = field.name()?.to_owned();
+        let text = Value::String(field.text().await.ok()?);
+        match fields.get_mut(&name) {
+            None => {
+                fields.insert(name, text);
+            }
+            Some(Value::Array(texts)) => texts.push(text),
+            Some(first) => *first = json!([first.take(), text]),
+        }
+    }
+    Some(Value::Object(fields))
+}
+
+/// The system's clock, in Unix microseconds.
+pub(crate) fn real_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// JSON with sorted keys, however the map type of this build sorts them.
@@ -233,7 +276,7 @@ fn canonical(value: &Value) -> String {
 impl Reply {
     /// An answer that costs nothing.
     pub(crate) fn free(status: u16, body: Value) -> Self {
-        Self { status, headers: Vec::new(), body, billed_microusd: 0, units: BTreeMap::new() }
+        Self { status, headers: Vec::new(), body, billed_microusd: 0, units: BTreeMap::new(), effect: None }
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: &dyn Display) -> Self {

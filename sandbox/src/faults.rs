@@ -40,12 +40,15 @@ pub struct FaultRule {
     /// Fires at most so often; without end when null.
     #[serde(default)]
     pub times: Option<u64>,
-    /// For `status` and `status_after`; 503 when null.
+    /// For `status` and `status_after`; that of `error_type`, or 503, when null.
     #[serde(default)]
     pub status: Option<u16>,
     /// Which of the provider's failures with this status; its usual one when null.
     #[serde(default)]
     pub variant: Option<FailureVariant>,
+    /// Unipile's name of a failure, without the prefix `errors/`: for example `limit_exceeded`.
+    #[serde(default)]
+    pub error_type: Option<String>,
     /// Answer to `status` and `status_after`; what the provider documents for the status when null.
     #[serde(default)]
     pub body: Option<Value>,
@@ -112,10 +115,16 @@ impl FaultRule {
             times: None,
             status: None,
             variant: None,
+            error_type: None,
             body: None,
             headers: BTreeMap::new(),
             latency_ms: None,
         }
+    }
+
+    /// The status to answer with when nothing else names one.
+    pub(crate) fn status_or_usual(&self) -> u16 {
+        self.status.unwrap_or(503)
     }
 
     fn matches(&self, provider: Provider, operation: &str, content: &str) -> bool {

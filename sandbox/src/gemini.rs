@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::answers::{self, Question};
 use crate::exchange::{Call, Reply, Vendor, is_good_key};
-use crate::faults::{FailureVariant, FaultKind};
+use crate::faults::{FailureVariant, FaultKind, FaultRule};
 use crate::{World, prices};
 
 const MODELS: &str = "v1beta/models";
@@ -53,7 +53,8 @@ impl Vendor for Gemini {
         }
     }
 
-    fn failure(&self, status: u16, variant: Option<FailureVariant>) -> Reply {
+    fn failure(&self, fault: &FaultRule) -> Reply {
+        let (status, variant) = (fault.status_or_usual(), fault.variant);
         let (name, message) = match (status, variant) {
             (400, Some(FailureVariant::FailedPrecondition)) => {
                 ("FAILED_PRECONDITION", "User location is not supported for the API use.")

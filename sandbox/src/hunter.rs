@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::data::{Business, DATA, Person, ascii, people_of};
 use crate::exchange::{Call, Reply, Vendor, is_good_key};
-use crate::faults::{FailureVariant, FaultKind};
+use crate::faults::{FaultKind, FaultRule};
 use crate::{World, prices};
 
 /// When the known addresses were last verified.
@@ -36,7 +36,8 @@ impl Vendor for Hunter {
         }
     }
 
-    fn failure(&self, status: u16, _variant: Option<FailureVariant>) -> Reply {
+    fn failure(&self, fault: &FaultRule) -> Reply {
+        let status = fault.status_or_usual();
         match status {
             202 => still_running(),
             400 => error(400, "wrong_params", "A parameter is missing or wrong."),

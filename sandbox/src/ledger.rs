@@ -14,6 +14,8 @@ pub struct LedgerEntry {
     pub seq: u64,
     /// When it arrived, by the sandbox's clock, in Unix milliseconds.
     pub at_ms: i64,
+    /// When it arrived, by the system's clock, in Unix microseconds.
+    pub real_at_us: i64,
     pub provider: Provider,
     /// For example `chat_completions:lead_reasons`, `maps` or `email_finder`.
     pub operation: String,
@@ -28,6 +30,44 @@ pub struct LedgerEntry {
     pub request_hash: String,
     /// Kind of the fault that was injected.
     pub fault: Option<String>,
+    /// What it did to a person; null for reads, and for calls that were refused or repeated.
+    pub effect: Option<Effect>,
+}
+
+/// Something that a person outside gets to see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    pub account_id: String,
+    /// LinkedIn public identifier, or e-mail address.
+    pub person: String,
+    pub kind: EffectKind,
+    pub text: Option<String>,
+    pub message_id: Option<String>,
+    pub invitation_id: Option<String>,
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EffectKind {
+    #[serde(rename = "profile_view")]
+    ProfileView,
+    Invite,
+    Message,
+    InMail,
+    Email,
+}
+
+/// An effect with its place in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectEntry {
+    /// Of the [`LedgerEntry`].
+    pub seq: u64,
+    /// When the call arrived, by the sandbox's clock, in Unix milliseconds.
+    pub at_ms: i64,
+    /// When the call arrived, by the system's clock, in Unix microseconds.
+    pub real_at_us: i64,
+    pub effect: Effect,
 }
 
 /// How busy one provider was.
@@ -70,6 +110,14 @@ impl Ledger {
 
     pub(crate) fn entries(&self) -> Vec<LedgerEntry> {
         self.pages().entries.clone()
+    }
+
+    pub(crate) fn effects(&self) -> Vec<EffectEntry> {
+        let entry_of = |entry: &LedgerEntry| {
+            let effect = entry.effect.clone()?;
+            Some(EffectEntry { seq: entry.seq, at_ms: entry.at_ms, real_at_us: entry.real_at_us, effect })
+        };
+        self.pages().entries.iter().filter_map(entry_of).collect()
     }
 
     pub(crate) fn entries_so_far(&self) -> usize {

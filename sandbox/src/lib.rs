@@ -1,4 +1,4 @@
-//! Local stand-ins for the providers that leadflow calls: OpenAI, Gemini, Serper and Hunter on one port.
+//! Local stand-ins for the providers that leadflow calls: OpenAI, Gemini, Serper, Hunter and Unipile on one port.
 //!
 //! They answer from real businesses and invented people, alike for the same seed, refuse what the providers refuse, fail
 //! where a fault is injected, and keep a ledger of every call and of what it would have cost. They never call any host.
@@ -15,6 +15,7 @@ mod openai;
 pub mod prices;
 mod seed;
 mod serper;
+mod unipile;
 mod wire;
 
 use std::collections::{BTreeMap, HashSet};
@@ -35,9 +36,14 @@ use crate::exchange::Vendor;
 use crate::faults::FaultSwitch;
 use crate::ledger::Ledger;
 use crate::seed::Seed;
+use crate::unipile::Network;
 
 pub use crate::faults::{FailureVariant, FaultKind, FaultRule, Faults};
-pub use crate::ledger::{LedgerEntry, ProviderStats};
+pub use crate::ledger::{Effect, EffectEntry, EffectKind, LedgerEntry, ProviderStats};
+pub use crate::unipile::{
+    Accept, AccountChange, Behaviour, Delivery, EnforcedLimits, OverLimit, PlannedReply, ReplyKind, ReplyRule,
+    UnipileOptions, WebhookOptions,
+};
 
 /// A key that every provider of the sandbox accepts, as it does any other that starts with `sandbox-`.
 pub const API_KEY: &str = "sandbox-key";
@@ -50,7 +56,11 @@ pub enum Provider {
     Gemini,
     Serper,
     Hunter,
+    Unipile,
 }
+
+/// Every error that Unipile answers with: its status, and its type without the prefix `errors/`.
+pub const UNIPILE_ERRORS: &[(u16, &str)] = &unipile::ERRORS;
 
 /// How to start a [`Sandbox`].
 #[derive(Clone, Debug)]
@@ -61,11 +71,12 @@ pub struct SandboxConfig {
     pub seed: u64,
     /// Dates answers and ledger.
     pub clock: Clock,
-    /// Real time that a call to Serper or Hunter takes.
+    /// Real time that a call to Serper, Hunter or Unipile takes.
     pub search_latency: Duration,
     /// Real time that a call to a model takes.
     pub model_latency: Duration,
     pub faults: Faults,
+    pub unipile: UnipileOptions,
 }
 
 impl Default for SandboxConfig {
@@ -77,6 +88,7 @@ impl Default for SandboxConfig {
             search_latency: Duration::ZERO,
             model_latency: Duration::ZERO,
             faults: Faults::default(),
+            unipile: UnipileOptions::default(),
         }
     }
 }
@@ -104,9 +116,13 @@ impl Sandbox {
         })?;
         let address = listener.local_addr().context("the sandbox's listener has no address")?;
         // The first call should not have to wait for the tables.
-        tokio::task::spawn_blocking(|| LazyLock::force(&data::DATA));
+        tokio::task::spawn_blocking(move || {
+            LazyLock::force(&data::DATA);
+            unipile::make_ready(Seed(config.seed));
+        });
         let (stop, mut stopped) = watch::channel(false);
         let world = Arc::new(World::new(&config, stopped.clone()));
+        tokio::spawn(unipile::live(Arc::clone(&world)));
         let serve = axum::serve(
             wire::Listener(listener),
             router(Arc::clone(&world)).into_make_service_with_connect_info::<wire::Line>(),
@@ -130,6 +146,11 @@ impl Sandbox {
     /// Every call since the start, or since the ledger was cleared, in the order of arrival.
     pub fn ledger(&self) -> Vec<LedgerEntry> {
         self.world.ledger.entries()
+    }
+
+    /// Everything that reached a person, in the order of arrival: what the ledger's entries did.
+    pub fn effects(&self) -> Vec<EffectEntry> {
+        self.world.ledger.effects()
     }
 
     /// How busy each provider was.
@@ -158,6 +179,7 @@ pub(crate) struct World {
     pub(crate) faults: FaultSwitch,
     /// Addresses whose verification takes a second look, and has had the first.
     pub(crate) verifications_begun: Mutex<HashSet<String>>,
+    pub(crate) unipile: Network,
     search_latency: Duration,
     model_latency: Duration,
     stopped: watch::Receiver<bool>,
@@ -173,6 +195,7 @@ impl World {
             ledger: Ledger::default(),
             faults,
             verifications_begun: Mutex::default(),
+            unipile: Network::new(Seed(config.seed), config.unipile.clone()),
             search_latency: config.search_latency,
             model_latency: config.model_latency,
             stopped,
@@ -200,6 +223,7 @@ impl Provider {
             Self::Gemini => &gemini::Gemini,
             Self::Serper => &serper::Serper,
             Self::Hunter => &hunter::Hunter,
+            Self::Unipile => &unipile::Unipile,
         }
     }
 }
@@ -213,6 +237,7 @@ fn router(world: Arc<World>) -> Router {
         .route("/gemini/{*path}", provider(Provider::Gemini))
         .route("/serper/{*path}", provider(Provider::Serper))
         .route("/hunter/v2/{*path}", provider(Provider::Hunter))
+        .route("/unipile/api/v1/{*path}", provider(Provider::Unipile))
         .nest("/__sandbox", control::router())
         .with_state(world)
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Parser;
 use leadflow_clock::Clock;
-use leadflow_sandbox::{API_KEY, Faults, Sandbox, SandboxConfig};
+use leadflow_sandbox::{API_KEY, Sandbox, SandboxConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Play OpenAI, Gemini, Serper and Hunter on one local port, with fictitious people
+/// Play OpenAI, Gemini, Serper, Hunter and Unipile on one local port, with fictitious people
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Example: sandbox --listen 127.0.0.1:0 --model-latency-ms 800")]
 struct Arguments {
@@ -22,7 +22,7 @@ struct Arguments {
     /// Time that a call to a model takes
     #[arg(long, default_value_t = 0)]
     model_latency_ms: u64,
-    /// Time that a call to Serper or Hunter takes
+    /// Time that a call to Serper, Hunter or Unipile takes
     #[arg(long, default_value_t = 0)]
     search_latency_ms: u64,
     /// Clock of answers and ledger, as `ORIGIN_MS@SPEED`; the system's by default
@@ -44,7 +44,7 @@ async fn main() -> anyhow::Result<()> {
         clock: arguments.clock.unwrap_or_default(),
         search_latency: Duration::from_millis(arguments.search_latency_ms),
         model_latency: Duration::from_millis(arguments.model_latency_ms),
-        faults: Faults::default(),
+        ..SandboxConfig::default()
     })
     .await?;
     println!("{}", serde_json::json!({"base_url": sandbox.base_url(), "api_key": API_KEY}));

@@ -1,9 +1,15 @@
 //! The commands of `starter`.
 
+use crate::commands::account::{self, AccountCommand};
 use crate::commands::budget::{self, BudgetCommand};
+use crate::commands::campaign::{self, CampaignCommand};
+use crate::commands::events::{self, EventsCommand};
 use crate::commands::history::{self, HistoryCommand};
 use crate::commands::lead::{self, LeadCommand};
 use crate::commands::search::{self, SearchCommand};
+use crate::commands::sequence::{self, SequenceCommand};
+use crate::commands::suppression::{self, SuppressionCommand};
+use crate::commands::serve::{self, ServeArgs};
 use crate::commands::usage::{self, UsageArgs};
 use crate::commands::{self, doctor};
 use crate::demo::{self, DemoArgs};
@@ -43,6 +49,17 @@ enum Command {
     Search(SearchCommand),
     #[command(subcommand)]
     Lead(LeadCommand),
+    #[command(subcommand)]
+    Account(AccountCommand),
+    #[command(subcommand)]
+    Campaign(CampaignCommand),
+    #[command(subcommand)]
+    Sequence(SequenceCommand),
+    #[command(subcommand)]
+    Suppression(SuppressionCommand),
+    Serve(ServeArgs),
+    #[command(subcommand)]
+    Events(EventsCommand),
     #[command(subcommand)]
     Budget(BudgetCommand),
     Usage(UsageArgs),
@@ -107,6 +124,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Doctor => doctor::run(global).await,
         Command::Search(command) => search::run(command, global).await,
         Command::Lead(command) => lead::run(command, global).await,
+        Command::Account(command) => account::run(command, global).await,
+        Command::Campaign(command) => campaign::run(command, global).await,
+        Command::Sequence(command) => sequence::run(command, global).await,
+        Command::Suppression(command) => suppression::run(command, global).await,
+        Command::Serve(args) => serve::run(&args, global).await,
+        Command::Events(command) => events::run(command, global).await,
         Command::Budget(command) => budget::run(command, global).await,
         Command::Usage(args) => usage::run(&args, global).await,
         Command::History(command) => history::run(command, global).await,

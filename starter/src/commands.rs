@@ -1,11 +1,17 @@
 //! The commands, one file for each group. A result goes to standard output, everything else to standard error.
 
+pub mod account;
 pub mod budget;
+pub mod campaign;
 pub mod doctor;
+pub mod events;
 pub mod history;
 mod keys;
 pub mod lead;
 pub mod search;
+pub mod sequence;
+pub mod suppression;
+pub mod serve;
 pub mod usage;
 
 use crate::failure::Failure;

@@ -38,7 +38,7 @@ pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<()> {
 fn templates() -> [(&'static str, String); 3] {
     [
         ("brief.toml", include_str!("../templates/brief.toml").into()),
-        ("sequence.toml", include_str!("../templates/sequence.toml").into()),
+        ("sequence.toml", include_str!("../templates/sequences/linkedin_then_email.toml").into()),
         ("leadflow.toml", leadflow_activities::config::template()),
     ]
 }
@@ -61,7 +61,7 @@ fn write(path: &Path, text: &str, force: bool) -> Result<bool> {
 mod tests {
     use super::*;
     use leadflow_activities::config::Config;
-    use std::collections::BTreeSet;
+    use leadflow_activities::outreach::sequence_file;
 
     fn init(folder: &Path, force: bool) -> String {
         let mut out = vec![];
@@ -84,11 +84,8 @@ mod tests {
         let config = Config::from_sources(Some(&folder.join("leadflow.toml")), |_| None).unwrap();
         assert_eq!(config.to_toml(), Config::default().to_toml());
 
-        let sequence = fs::read_to_string(folder.join("sequence.toml")).unwrap().parse::<toml::Table>().unwrap();
-        let steps = sequence["steps"].as_array().unwrap();
-        let ids: BTreeSet<_> = steps.iter().map(|step| step["id"].as_str().unwrap()).collect();
-        assert_eq!(ids.len(), steps.len());
-        assert!(steps.iter().filter_map(|step| step.get("on_timeout")).all(|id| ids.contains(id.as_str().unwrap())));
+        let sequence = sequence_file::load(&folder.join("sequence.toml")).unwrap();
+        assert_eq!((sequence.name.as_str(), sequence.steps.len()), ("first-contact", 8));
     }
 
     #[test]

@@ -144,9 +144,9 @@ impl Launcher {
     }
 }
 
-/// `sandbox` as soon as any provider is a stand-in: made-up data never passes for real.
+/// `sandbox` as soon as any provider of a search is a stand-in: made-up data never passes for real.
 pub fn source(config: &Config) -> &'static str {
-    if Provider::ALL.iter().any(|provider| config.provider(*provider).sandbox) { "sandbox" } else { "live" }
+    if Provider::SEARCH.iter().any(|provider| config.provider(*provider).sandbox) { "sandbox" } else { "live" }
 }
 
 fn wanted(brief: &Brief) -> String {

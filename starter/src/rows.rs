@@ -26,7 +26,8 @@ fn lead_row(lead: Lead, rank: u32, personas: &[Persona]) -> LeadRow {
         city: lead.city,
         region: lead.region,
         country: lead.country.to_uppercase(),
-        score: score.total(),
+        // Of an imported lead only the sum is known.
+        score: lead.score.unwrap_or_default(),
         score_business_fit: score.part(Part::BusinessFit),
         score_role: score.part(Part::Role),
         score_evidence: score.part(Part::Evidence),

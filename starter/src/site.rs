@@ -4,6 +4,7 @@ use crate::embedded::data_folder::{Running, running_in};
 use crate::embedded::server::NAMESPACE;
 use crate::failure::Failure;
 use crate::launch::Launcher;
+use crate::outreach::Outreach;
 use clap::Args;
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::Gate;
@@ -95,6 +96,13 @@ impl Site {
 
     pub fn launcher_with(&self, store: Store, client: Client) -> Launcher {
         Launcher { config: self.config.clone(), gate: self.gate(&store), store, client, clock: self.clock }
+    }
+
+    /// What steers outreach, with a new connection to Temporal. Temporal before the store, so that a server that is away
+    /// leaves no new store behind.
+    pub async fn outreach(&self) -> Result<Outreach, Failure> {
+        let (client, _) = self.temporal().await?;
+        Ok(Outreach { config: self.config.clone(), store: self.store().await?, client, clock: self.clock })
     }
 
     /// The page of a search in the Temporal web UI; `None` when no `starter dev` shows one.

@@ -5,10 +5,13 @@ use crate::embedded::data_folder::{DataFolder, Running};
 use crate::embedded::guard::{GuardedChild, guarded_command};
 use crate::embedded::server::{DevServer, DevServerOptions};
 use crate::failure::Failure;
+use crate::ingress::{Ingress, IngressOptions};
 use crate::launch::Launcher;
 use crate::site::in_folder;
 use leadflow_activities::config::{Config, VARIABLES};
 use leadflow_activities::gate::Gate;
+use leadflow_activities::senders::Sender;
+use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
 use leadflow_sandbox::{Sandbox, SandboxConfig};
@@ -16,9 +19,12 @@ use leadflow_worker::temporal::connect_to;
 use leadflow_workflows::domain::provider::Provider;
 use secrecy::ExposeSecret;
 use std::fs::{self, OpenOptions};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use temporalio_client::Client;
+use uuid::Uuid;
 
 /// How to build a stack.
 #[derive(Clone, Debug)]
@@ -60,6 +66,8 @@ pub struct Stack {
     pub server: DevServer,
     /// Present when a provider has no key of its own.
     pub sandbox: Option<Sandbox>,
+    /// Takes the events of the stand-in for Unipile, when that is in use.
+    pub ingress: Option<Ingress>,
     pub config: Config,
     pub store: Store,
     pub client: Client,
@@ -110,6 +118,11 @@ impl Stack {
         let server = DevServer::start(&cli, &program, &server).await;
         let server = server.map_err(|error| Failure::Failed(error.to_string()))?;
         let (client, _) = connect_to(&server.address).await?;
+        let ingress = if config.unipile.sandbox {
+            Some(take_events(&mut config, &store, &client, options.clock).await?)
+        } else {
+            None
+        };
         folder.announce(&Running {
             temporal_address: Some(server.address.clone()),
             ui_url: server.ui_url.clone(),
@@ -120,6 +133,7 @@ impl Stack {
             folder,
             server,
             sandbox,
+            ingress,
             config,
             store,
             client,
@@ -198,10 +212,13 @@ impl Stack {
         }
     }
 
-    /// Stops the parts in order: worker, server, sandbox, store.
+    /// Stops the parts in order: worker, ingress, server, sandbox, store.
     pub async fn stop(mut self) -> Result<(), Failure> {
         if let Some(worker) = self.worker.take() {
             worker.stop().await?;
+        }
+        if let Some(ingress) = self.ingress {
+            ingress.stop().await;
         }
         drop(self.client);
         self.server.stop().await?;
@@ -211,6 +228,28 @@ impl Stack {
         self.store.close().await;
         Ok(())
     }
+}
+
+/// Starts an ingress of its own and has the stand-in for Unipile post to it. Nobody else knows its secret.
+async fn take_events(config: &mut Config, store: &Store, client: &Client, clock: Clock) -> Result<Ingress, Failure> {
+    let secret = Uuid::now_v7().to_string();
+    config.webhook_secret = Some(secret.clone().into());
+    let ingress = Ingress::start(IngressOptions {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        store: store.clone(),
+        teller: Arc::new(client.clone()),
+        clock,
+        tenant: config.tenant.clone(),
+        secret: secret.clone().into(),
+    })
+    .await?;
+    let failed = |error: String| Failure::Failed(format!("the stand-in for Unipile takes no webhook: {error}"));
+    let sender = Unipile::from_config(config, clock).map_err(|error| failed(error.to_string()))?;
+    if let Some(sender) = sender {
+        let registered = sender.register_webhook(&ingress.unipile_url(), &secret, &[]).await;
+        registered.map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(ingress)
 }
 
 /// A process of a stack.

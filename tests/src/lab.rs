@@ -5,7 +5,8 @@ use anyhow::{Context, bail};
 use leadflow_activities::config::Config;
 use leadflow_activities::store::leads::{Lead, SearchKey};
 use leadflow_activities::store::searches::{Progress, Search};
-use leadflow_sandbox::{LedgerEntry, SandboxConfig};
+use leadflow_sandbox::{LedgerEntry, Sandbox, SandboxConfig};
+use leadflow_clock::Clock;
 use leadflow_starter::failure::Failure;
 use leadflow_starter::launch::{Launcher, Start};
 use leadflow_starter::stack::{Part, Stack, StackOptions, tail};
@@ -33,16 +34,19 @@ pub struct Setup {
     pub program: Option<PathBuf>,
     pub config: Config,
     pub sandbox: SandboxConfig,
+    pub clock: Clock,
 }
 
 impl Setup {
     /// Short time-outs, no rate limit, no latency, no fault.
     pub fn new(program: Option<PathBuf>) -> Self {
         let mut config = Config { timings: Timings::test(), ..Config::default() };
-        for provider in [&mut config.openai, &mut config.gemini, &mut config.serper, &mut config.hunter] {
+        let Config { openai, gemini, serper, hunter, unipile, .. } = &mut config;
+        for provider in [openai, gemini, serper, hunter, unipile] {
             provider.calls_per_minute = CALLS_PER_MINUTE;
         }
-        Self { program, config, sandbox: SandboxConfig { seed: 11, ..SandboxConfig::default() } }
+        let sandbox = SandboxConfig { seed: 11, ..SandboxConfig::default() };
+        Self { program, config, sandbox, clock: Clock::system() }
     }
 
     /// Calls that take a while, so that something can happen meanwhile.
@@ -81,6 +85,7 @@ impl Lab {
         let folder = tempfile::Builder::new().prefix("leadflow-lab-").tempdir()?;
         let options = StackOptions {
             sandbox: setup.sandbox,
+            clock: setup.clock,
             headless: true,
             program: setup.program,
             ..StackOptions::new(folder.path().join("data"), setup.config)
@@ -121,6 +126,10 @@ impl Lab {
 
     pub fn key<'a>(&'a self, id: &'a SearchId) -> SearchKey<'a> {
         SearchKey { tenant: self.tenant(), id: id.as_str() }
+    }
+
+    pub fn sandbox(&self) -> &Sandbox {
+        self.stack.sandbox.as_ref().expect("a laboratory has a sandbox")
     }
 
     /// What the providers have on their books.

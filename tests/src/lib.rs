@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod books;
+pub mod field;
 pub mod kill;
 pub mod kill_points;
 pub mod lab;

@@ -6,13 +6,18 @@ pub mod temporal;
 use anyhow::Context;
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::Gate;
+use leadflow_activities::outreach::{OutreachActivities, OutreachWork, UnipileActivities};
 use leadflow_activities::providers::Clients;
 use leadflow_activities::search::{PaidActivities, SearchActivities, SearchWork};
+use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
-use leadflow_workflows::QUEUE;
+use leadflow_workflows::campaign::Campaign;
 use leadflow_workflows::domain::provider::Provider;
+use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
+use leadflow_workflows::sender_account::SenderAccount;
+use leadflow_workflows::{QUEUE, QUEUE_LONG};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,30 +36,48 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
     let gate = Gate::new(store.clone(), clock, config.budgets.clone(), config.timings);
     let clients = Clients::from_config(&config)?;
     let config = Arc::new(config);
+    let outreach = outreach(&config, &store, &gate, &client, clock)?;
     let work = Arc::new(SearchWork::new(store.clone(), gate, clients, Arc::clone(&config), clock));
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
 
     let timings = config.timings;
-    let options = |queue| {
+    let of_behavior = |queue, behavior| {
         WorkerOptions::new(queue)
-            .deployment_options(deployment())
+            .deployment_options(deployment(behavior))
             .graceful_shutdown_period(Duration::from_millis(timings.graceful_shutdown_ms))
             .sticky_queue_schedule_to_start_timeout(Duration::from_millis(timings.sticky_ms))
             .max_heartbeat_throttle_interval(timings.heartbeat() / 2)
     };
+    let options = |queue| of_behavior(queue, VersioningBehavior::Pinned);
     let mut workers = Vec::new();
     let search = options(QUEUE)
         .register_workflow::<LeadSearch>()?
         .register_activities(SearchActivities(Arc::clone(&work)))
         .build();
     workers.push(Worker::new(&runtime, client.clone(), search)?);
-    for provider in Provider::ALL {
+    for provider in Provider::SEARCH {
         let per_minute = f64::from(config.provider(provider).calls_per_minute);
         let paid = options(provider.task_queue())
             .max_task_queue_activities_per_second(per_minute / 60.0)
             .register_activities(PaidActivities(Arc::clone(&work)))
             .build();
         workers.push(Worker::new(&runtime, client.clone(), paid)?);
+    }
+    if let Some(outreach) = outreach {
+        // Runs that live for weeks go on with the newest build.
+        let long = of_behavior(QUEUE_LONG, VersioningBehavior::AutoUpgrade)
+            .register_workflow::<Campaign>()?
+            .register_workflow::<Enrollment>()?
+            .register_workflow::<SenderAccount>()?
+            .register_activities(OutreachActivities(Arc::clone(&outreach)))
+            .build();
+        workers.push(Worker::new(&runtime, client.clone(), long)?);
+        let per_minute = f64::from(config.unipile.calls_per_minute);
+        let unipile = options(Provider::Unipile.task_queue())
+            .max_task_queue_activities_per_second(per_minute / 60.0)
+            .register_activities(UnipileActivities(outreach))
+            .build();
+        workers.push(Worker::new(&runtime, client.clone(), unipile)?);
     }
     let stops: Vec<_> = workers.iter().map(Worker::shutdown_handle).collect();
     info!(store = store.place(), queues = workers.len(), "worker is polling");
@@ -80,9 +103,28 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
     Ok(())
 }
 
+/// What contacts people; `None` while no account can be used, because Unipile has no key.
+fn outreach(
+    config: &Arc<Config>,
+    store: &Store,
+    gate: &Gate,
+    client: &Client,
+    clock: Clock,
+) -> anyhow::Result<Option<Arc<OutreachWork>>> {
+    let Some(sender) = Unipile::from_config(config, clock)? else { return Ok(None) };
+    Ok(Some(Arc::new(OutreachWork {
+        store: store.clone(),
+        gate: gate.clone(),
+        sender: Arc::new(sender),
+        config: Arc::clone(config),
+        clock,
+        client: client.clone(),
+    })))
+}
+
 /// A worker deployment names itself in the environment, as the Worker Controller for Kubernetes does; its runs then stay
-/// on the build that began them. Without these variables the worker is unversioned.
-fn deployment() -> WorkerDeploymentOptions {
+/// on the build that began them, or go on with the newest, as `behavior` says. Without these variables the worker is unversioned.
+fn deployment(behavior: VersioningBehavior) -> WorkerDeploymentOptions {
     let name = std::env::var("TEMPORAL_DEPLOYMENT_NAME").ok().filter(|name| !name.is_empty());
     let build = std::env::var("TEMPORAL_WORKER_BUILD_ID").ok().filter(|build| !build.is_empty());
     let versioned = name.is_some() && build.is_some();
@@ -92,6 +134,6 @@ fn deployment() -> WorkerDeploymentOptions {
         .build();
     WorkerDeploymentOptions::new(version)
         .use_worker_versioning(versioned)
-        .maybe_default_versioning_behavior(versioned.then_some(VersioningBehavior::Pinned))
+        .maybe_default_versioning_behavior(versioned.then_some(behavior))
         .build()
 }

@@ -1,8 +1,9 @@
 //! The activities that the workflows need, by name and type. The crate `leadflow-activities` implements them; a
 //! difference between the two does not compile. The error type of a declaration means nothing to the SDK.
 
-use crate::domain::ids::{SearchId, TenantId};
+use crate::domain::ids::{AccountId, CampaignId, EnrollmentId, SearchId, TenantId};
 use crate::domain::money::MicroUsd;
+use crate::domain::outreach::{Action, EnrollmentState, Hold};
 use crate::domain::search_plan::{Job, Outcome, SearchPlan};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -150,4 +151,128 @@ pub mod search {
 /// The marker types, for the implementations.
 pub mod paid {
     pub use super::paid_activities::*;
+}
+
+/// Which enrollment an activity works for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnrollmentRef {
+    pub tenant: TenantId,
+    pub enrollment_id: EnrollmentId,
+}
+
+/// One step's contact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TouchInput {
+    pub enrollment: EnrollmentRef,
+    pub step: String,
+}
+
+/// What an enrollment does next. Sleeps are real milliseconds, instants are the installation's clock's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advice {
+    pub state: EnrollmentState,
+    pub next: AdviceNext,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum AdviceNext {
+    /// Make the contact of this step, at `at_ms`; `hold` is the rule that moved it furthest.
+    Touch { step: String, action: Action, at_ms: i64, sleep_ms: u64, hold: Option<Hold> },
+    /// Look again at `at_ms`, at the latest.
+    Wait {
+        step: String,
+        at_ms: i64,
+        sleep_ms: u64,
+        hold: Hold,
+    },
+    Done {
+        cause: String,
+    },
+}
+
+/// Which campaign an activity works for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignRef {
+    pub tenant: TenantId,
+    pub campaign_id: CampaignId,
+}
+
+/// What a campaign does next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignAdvice {
+    /// `running`, `paused`, `stopped` or `completed`; the last two end the workflow.
+    pub state: String,
+    pub open: u32,
+    pub ended: u32,
+    /// Leads that wait for their turn.
+    pub waiting: u32,
+    /// Real time until the next round.
+    pub sleep_ms: u64,
+}
+
+/// Which account an activity works for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRef {
+    pub tenant: TenantId,
+    pub account_id: AccountId,
+}
+
+/// What an account's reading brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountAdvice {
+    /// `active`, `paused`, `disconnected`, `restricted`, `held`; `removed` ends the workflow.
+    pub state: String,
+    /// Touches that were settled by this reading.
+    pub settled: u32,
+    /// Facts that were new: connections, replies, declined invitations.
+    pub learnt: u32,
+    /// Real time until the next reading.
+    pub sleep_ms: u64,
+}
+
+/// Activities of outreach that only talk to the store and to Temporal. Task queue [`crate::QUEUE_LONG`].
+pub struct OutreachActivities;
+
+#[activity_definitions]
+impl OutreachActivities {
+    /// Reads what has happened to an enrollment, decides its next step and reserves it.
+    #[activity(name = "enrollment.advance")]
+    pub fn advance(_enrollment: EnrollmentRef) -> Result<Advice, Infallible> {
+        unimplemented!()
+    }
+
+    /// Starts the day's enrollments of a campaign, and restarts those that lost their workflow.
+    #[activity(name = "campaign.round")]
+    pub fn round(_campaign: CampaignRef) -> Result<CampaignAdvice, Infallible> {
+        unimplemented!()
+    }
+}
+
+/// Calls to Unipile. Task queue of [`crate::domain::provider::Provider::Unipile`], where the server holds the rate limit.
+pub struct UnipileActivities;
+
+#[activity_definitions]
+impl UnipileActivities {
+    /// Makes the contact of one step, or finds out that it was made, and decides the next step.
+    #[activity(name = "unipile.touch")]
+    pub fn touch(_input: TouchInput) -> Result<Advice, Infallible> {
+        unimplemented!()
+    }
+
+    /// Reads connections, invitations, messages and mails of an account, and settles what was in doubt.
+    #[activity(name = "unipile.read_account")]
+    pub fn read_account(_account: AccountRef) -> Result<AccountAdvice, Infallible> {
+        unimplemented!()
+    }
+}
+
+/// The marker types, for the implementations.
+pub mod outreach {
+    pub use super::outreach_activities::*;
+}
+
+/// The marker types, for the implementations.
+pub mod unipile {
+    pub use super::unipile_activities::*;
 }

@@ -98,7 +98,7 @@ impl LeadSearch {
             }
         }
         Self::show(ctx);
-        let provider_lanes = Provider::ALL.into_iter().flat_map(|provider| {
+        let provider_lanes = Provider::SEARCH.into_iter().flat_map(|provider| {
             let ctx = ctx.clone();
             (0..SearchState::lanes(provider)).map(move |_| Self::lane(ctx.clone(), provider))
         });
@@ -360,6 +360,7 @@ fn paid_options(ctx: &WorkflowContext<LeadSearch>, job: &Job) -> ActivityOptions
     let start_to_close_ms = match job.provider() {
         Provider::Openai | Provider::Gemini => timings.model_activity_ms,
         Provider::Serper | Provider::Hunter => timings.search_activity_ms,
+        Provider::Unipile => timings.touch_activity_ms,
     };
     let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
         start_to_close: Duration::from_millis(start_to_close_ms),

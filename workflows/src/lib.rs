@@ -6,9 +6,13 @@
 
 #![deny(clippy::iter_over_hash_type)]
 
+pub mod campaign;
 pub mod contract;
 pub mod domain;
+pub mod enrollment;
 pub mod lead_search;
+pub mod sender_account;
+pub mod shell;
 
 /// Task queue of workflows that end within hours. Its workers are versioned as pinned.
 pub const QUEUE: &str = "leadflow";

@@ -24,6 +24,7 @@ pub(super) struct ConfigFile {
     pub(super) gemini: GeminiTable,
     pub(super) serper: SerperTable,
     pub(super) hunter: HunterTable,
+    pub(super) unipile: UnipileTable,
     pub(super) budgets: BudgetsTable,
 }
 
@@ -55,7 +56,7 @@ pub(super) struct StoreTable {
 
 /// What every provider has.
 macro_rules! provider_table {
-    ($name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty),+ $(,)? }) => {
+    ($name:ident { $($(#[$doc:meta])* $field:ident: $kind:ty),* $(,)? }) => {
         #[derive(Debug, Serialize, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
         pub(super) struct $name {
@@ -66,7 +67,7 @@ macro_rules! provider_table {
             calls_per_minute: u32,
             /// Whether this is a stand-in, whose data never mixes with real data.
             sandbox: bool,
-            $($(#[$doc])* $field: $kind),+
+            $($(#[$doc])* $field: $kind),*
         }
 
         impl $name {
@@ -123,6 +124,8 @@ provider_table!(HunterTable {
     verifier_usd: f64,
 });
 
+provider_table!(UnipileTable {});
+
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BudgetsTable {
@@ -166,6 +169,7 @@ impl ConfigFile {
             ("gemini.base_url", &self.gemini.base_url),
             ("serper.base_url", &self.serper.base_url),
             ("hunter.base_url", &self.hunter.base_url),
+            ("unipile.base_url", &self.unipile.base_url),
         ] {
             demand(is_web_address(base_url), path, "is not a web address", BASE_URL_HINT);
         }
@@ -187,6 +191,8 @@ impl ConfigFile {
             gemini,
             serper,
             hunter,
+            unipile: self.unipile.provider(),
+            webhook_secret: None,
             models: Models {
                 openai_model: self.openai.model,
                 openai_input_per_million: money(self.openai.input_usd_per_million),
@@ -211,7 +217,19 @@ impl ConfigFile {
     }
 
     pub(super) fn of(config: &Config) -> Self {
-        let Config { tenant, store, openai, gemini, serper, hunter, models, budgets, timings } = config;
+        let Config {
+            tenant,
+            store,
+            openai,
+            gemini,
+            serper,
+            hunter,
+            unipile,
+            models,
+            budgets,
+            timings,
+            webhook_secret: _,
+        } = config;
         Self {
             tenant: tenant.clone(),
             timings: TimingsChoice::of(*timings),
@@ -246,6 +264,11 @@ impl ConfigFile {
                 sandbox: hunter.sandbox,
                 finder_usd: models.hunter_finder.as_usd(),
                 verifier_usd: models.hunter_verifier.as_usd(),
+            },
+            unipile: UnipileTable {
+                base_url: unipile.base_url.clone(),
+                calls_per_minute: unipile.calls_per_minute,
+                sandbox: unipile.sandbox,
             },
             budgets: BudgetsTable {
                 installation_usd_per_day: budgets.installation_per_day.as_usd(),

@@ -13,18 +13,23 @@ pub const SANDBOX_KEY: &str = "sandbox-key";
 
 /// Every variable that [`Config::load`] reads. Take them out of the environment of a child process before
 /// [`Config::secret_env`] is put in, so that the child sees what its parent saw.
-pub const VARIABLES: [&str; 10] = [
+pub const VARIABLES: [&str; 13] = [
     "LEADFLOW_STORE_URL",
     "LEADFLOW_TIMINGS",
     "LEADFLOW_OPENAI_URL",
     "LEADFLOW_GEMINI_URL",
     "LEADFLOW_SERPER_URL",
     "LEADFLOW_HUNTER_URL",
+    "LEADFLOW_UNIPILE_URL",
     "OPENAI_API_KEY",
     "GEMINI_API_KEY",
     "SERPER_API_KEY",
     "HUNTER_API_KEY",
+    "UNIPILE_API_KEY",
+    WEBHOOK_SECRET,
 ];
+
+const WEBHOOK_SECRET: &str = "UNIPILE_WEBHOOK_SECRET";
 
 const FILE_NAME: &str = "leadflow.toml";
 
@@ -68,6 +73,7 @@ impl Config {
                 Provider::Gemini => "gemini/v1beta",
                 Provider::Serper => "serper",
                 Provider::Hunter => "hunter/v2",
+                Provider::Unipile => "unipile/api/v1",
             };
             let settings = self.provider_mut(provider);
             if settings.api_key.is_none() {
@@ -75,6 +81,9 @@ impl Config {
                 settings.api_key = Some(SANDBOX_KEY.into());
                 settings.sandbox = true;
             }
+        }
+        if self.unipile.sandbox {
+            self.webhook_secret.get_or_insert_with(|| SANDBOX_KEY.into());
         }
         self
     }
@@ -85,12 +94,14 @@ impl Config {
         toml::to_string(&ConfigFile::of(self)).expect("a configuration has only text keys")
     }
 
-    /// The variables that [`Config::to_toml`] leaves out: the store's address and the key of each provider that has one.
+    /// The variables that [`Config::to_toml`] leaves out: the store's address, the key of each provider that has one, and
+    /// the secret of the webhooks.
     pub fn secret_env(&self) -> Vec<(&'static str, SecretString)> {
         let keys = Provider::ALL
             .into_iter()
             .filter_map(|provider| Some((key_variable(provider), self.provider(provider).api_key.clone()?)));
-        std::iter::once(("LEADFLOW_STORE_URL", self.store.url.clone())).chain(keys).collect()
+        let secret = self.webhook_secret.clone().map(|secret| (WEBHOOK_SECRET, secret));
+        std::iter::once(("LEADFLOW_STORE_URL", self.store.url.clone())).chain(keys).chain(secret).collect()
     }
 
     /// Whether nobody has said where the store is.
@@ -129,12 +140,18 @@ impl Config {
             }
             let name = key_variable(provider);
             if let Some(key) = variable(name) {
-                if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-                    mistake(name, "contains a space or a letter that no key has", "copy the key again, without quotes");
+                if !is_key(&key) {
+                    mistake(name, NO_KEY, KEY_HINT);
                 }
                 settings.sandbox |= key == SANDBOX_KEY;
                 settings.api_key = Some(key.into());
             }
+        }
+        if let Some(secret) = variable(WEBHOOK_SECRET) {
+            if !is_key(&secret) {
+                mistake(WEBHOOK_SECRET, NO_KEY, KEY_HINT);
+            }
+            self.webhook_secret = Some(secret.into());
         }
         if list.is_empty() {
             return Ok(());
@@ -148,6 +165,7 @@ impl Config {
             Provider::Gemini => &mut self.gemini,
             Provider::Serper => &mut self.serper,
             Provider::Hunter => &mut self.hunter,
+            Provider::Unipile => &mut self.unipile,
         }
     }
 }
@@ -177,6 +195,7 @@ fn key_variable(provider: Provider) -> &'static str {
         Provider::Gemini => "GEMINI_API_KEY",
         Provider::Serper => "SERPER_API_KEY",
         Provider::Hunter => "HUNTER_API_KEY",
+        Provider::Unipile => "UNIPILE_API_KEY",
     }
 }
 
@@ -186,7 +205,15 @@ fn url_variable(provider: Provider) -> &'static str {
         Provider::Gemini => "LEADFLOW_GEMINI_URL",
         Provider::Serper => "LEADFLOW_SERPER_URL",
         Provider::Hunter => "LEADFLOW_HUNTER_URL",
+        Provider::Unipile => "LEADFLOW_UNIPILE_URL",
     }
+}
+
+const NO_KEY: &str = "contains a space or a letter that no key has";
+const KEY_HINT: &str = "copy the key again, without quotes";
+
+fn is_key(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// A key in the file is an unknown key like any other, but deserves its own advice.

@@ -8,6 +8,7 @@
 mod breaker;
 mod budget;
 mod claim;
+mod health;
 mod report;
 mod settle;
 mod time;
@@ -169,6 +170,7 @@ impl Gate {
         let longest_call_ms = match provider {
             Provider::Openai | Provider::Gemini => self.timings.model_call_ms,
             Provider::Serper | Provider::Hunter => self.timings.search_call_ms,
+            Provider::Unipile => self.timings.touch_call_ms,
         };
         longest_call_ms + self.timings.heartbeat_ms
     }

@@ -1,7 +1,7 @@
 //! Gemini: answers grounded in web search, and structured answers.
 
 use super::error::{Class, INVALID_API_KEY, ProviderError};
-use super::http::{Answer, Call, Http, SetUpError, parse_wait};
+use super::http::{Answer, Body, Call, Http, SetUpError, parse_wait};
 use super::model::{Content, GroundedCall, ModelAnswer, StructuredCall, TokenUsage};
 use crate::config::ProviderConfig;
 use jiff::Timestamp;
@@ -87,7 +87,8 @@ impl Gemini {
 
     async fn generate(&self, body: Vec<u8>, call_id: &str) -> Result<Answer, ProviderError> {
         let path = ["models", &format!("{}:generateContent", self.model)];
-        let call = Call { method: Method::POST, path: &path, query: &[], body: Some(body), id: Some(call_id) };
+        let call =
+            Call { method: Method::POST, path: &path, query: &[], body: Some(Body::Json(body)), id: Some(call_id) };
         self.http.send(call).await.and_then(good)
     }
 }

@@ -4,6 +4,7 @@ use super::error::{CONNECTION_LOST, Class, ProviderError, TIMED_OUT};
 use crate::config::ProviderConfig;
 use leadflow_workflows::domain::provider::Provider;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::multipart::Form;
 use reqwest::{Method, Url, redirect};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -12,6 +13,8 @@ use std::time::Duration;
 
 /// Lets a provider's support, and the sandbox's ledger, find a call again.
 const CALL_ID_HEADER: HeaderName = HeaderName::from_static("x-client-request-id");
+/// Lets a call be repeated: the provider answers the second like the first, and acts once.
+const IDEMPOTENCY_KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Far above any real answer; a larger one is cut off before it fills the memory.
 const ANSWER_LARGEST_BYTES: usize = 8 * 1024 * 1024;
@@ -49,10 +52,19 @@ pub(crate) struct Call<'a> {
     /// Appended to the base URL, each percent-encoded.
     pub(crate) path: &'a [&'a str],
     pub(crate) query: &'a [(&'a str, &'a str)],
-    /// JSON.
-    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body: Option<Body>,
     /// Visible ASCII; `None` for calls that nobody needs to find again.
     pub(crate) id: Option<&'a str>,
+}
+
+/// What a request carries.
+pub(crate) enum Body {
+    Json(Vec<u8>),
+    /// `multipart/form-data`. The key is visible ASCII.
+    Form {
+        form: Form,
+        idempotency_key: Option<String>,
+    },
 }
 
 impl Http {
@@ -107,9 +119,14 @@ impl Http {
         if let Some(id) = call.id {
             request = request.header(CALL_ID_HEADER, id);
         }
-        if let Some(body) = call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body);
-        }
+        request = match call.body {
+            Some(Body::Json(body)) => request.header(CONTENT_TYPE, "application/json").body(body),
+            Some(Body::Form { form, idempotency_key: Some(key) }) => {
+                request.header(IDEMPOTENCY_KEY_HEADER, key).multipart(form)
+            }
+            Some(Body::Form { form, idempotency_key: None }) => request.multipart(form),
+            None => request,
+        };
         let mut response = request.send().await.map_err(|error| self.broken(&error))?;
         let status = response.status().as_u16();
         let mut body = Vec::new();

@@ -1,9 +1,9 @@
 //! Provider clients: one call each, typed answers, typed errors. When to retry is decided by [`crate::retry`].
 
 mod cost;
-mod error;
+pub(crate) mod error;
 mod gemini;
-mod http;
+pub(crate) mod http;
 mod hunter;
 mod model;
 mod openai;

@@ -1,7 +1,7 @@
 //! OpenAI: chat completions with a strict JSON schema.
 
 use super::error::{Class, INVALID_API_KEY, ProviderError};
-use super::http::{Answer, Call, Http, SetUpError, parse_wait};
+use super::http::{Answer, Body, Call, Http, SetUpError, parse_wait};
 use super::model::{Content, ModelAnswer, StructuredCall, TokenUsage};
 use crate::config::ProviderConfig;
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ impl OpenAi {
                 method: Method::POST,
                 path: &["chat", "completions"],
                 query: &[],
-                body: Some(self.request_bytes(call)),
+                body: Some(Body::Json(self.request_bytes(call))),
                 id: Some(call.call_id),
             })
             .await?;

@@ -4,7 +4,7 @@
 //! field, not the search its results.
 
 use super::error::{Class, INVALID_API_KEY, ProviderError};
-use super::http::{Answer, Call, Http, SetUpError};
+use super::http::{Answer, Body, Call, Http, SetUpError};
 use crate::config::ProviderConfig;
 use leadflow_workflows::domain::provider::Provider;
 use reqwest::Method;
@@ -128,7 +128,8 @@ impl Serper {
 
     async fn post(&self, path: &str, call_id: &str, query: &impl Serialize) -> Result<Value, ProviderError> {
         let body = serde_json::to_vec(query).expect("texts and numbers are always JSON");
-        let call = Call { method: Method::POST, path: &[path], query: &[], body: Some(body), id: Some(call_id) };
+        let call =
+            Call { method: Method::POST, path: &[path], query: &[], body: Some(Body::Json(body)), id: Some(call_id) };
         let answer = self.http.send(call).await?;
         if !(200..=299).contains(&answer.status) {
             return Err(refusal(&answer));

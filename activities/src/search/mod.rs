@@ -188,7 +188,7 @@ impl PaidActivities {
 
 /// Runs an activity with heartbeats, and drops it when it is cancelled or its worker stops: a paid call that is cut
 /// short stays booked at its upper bound.
-async fn alive<T>(
+pub(crate) async fn alive<T>(
     ctx: &ActivityContext,
     work: impl Future<Output = Result<T, ActivityError>>,
 ) -> Result<T, ActivityError> {

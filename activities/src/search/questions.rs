@@ -124,7 +124,7 @@ impl<'a> Model<'a> {
         match provider {
             Provider::Openai => clients.openai.as_ref().map(Self::OpenAi),
             Provider::Gemini => clients.gemini.as_ref().map(Self::Gemini),
-            Provider::Serper | Provider::Hunter => None,
+            Provider::Serper | Provider::Hunter | Provider::Unipile => None,
         }
     }
 

@@ -88,6 +88,11 @@ impl StoreError {
         Self::new(kind, format!("its folder cannot be made: {error}"))
     }
 
+    /// A column holds what this program never writes.
+    pub(crate) fn unreadable(column: &str) -> Self {
+        Self::new(StoreErrorKind::Corrupt, format!("the column `{column}` has a value that it cannot have"))
+    }
+
     /// Says where, unless that is known already.
     #[must_use]
     pub(super) fn at(mut self, place: &str) -> Self {

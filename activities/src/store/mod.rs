@@ -3,15 +3,26 @@
 //! One code path serves both: `$1` placeholders, columns BIGINT and TEXT only, queries checked by running them. Instants
 //! are UTC milliseconds of the installation's clock, money is micro-dollars, ids are UUIDv7 text.
 
+pub mod accounts;
 pub mod businesses;
+pub mod campaigns;
 mod connect;
+pub mod enrollments;
 mod error;
+pub mod events;
+pub mod imports;
 pub mod leads;
 mod migrate;
 pub mod personas;
+pub mod persons;
+pub mod readings;
+pub mod replies;
 pub mod searches;
+pub mod sequences;
+pub mod suppressions;
 #[doc(hidden)]
 pub mod testing;
+pub mod touches;
 
 use crate::config::StoreConfig;
 use connect::Target;

@@ -16,6 +16,7 @@ fn set_key(config: &mut Config, provider: Provider, key: Option<&str>) {
         Provider::Gemini => &mut config.gemini,
         Provider::Serper => &mut config.serper,
         Provider::Hunter => &mut config.hunter,
+        Provider::Unipile => &mut config.unipile,
     };
     settings.api_key = key.map(SecretString::from);
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::seed::Seed;
 
 pub(crate) use industries::{Industry, industry};
-pub(crate) use people::{Person, ascii, people_of};
+pub(crate) use people::{Person, ascii, invented_digits, people_of};
 pub(crate) use places::{Place, country_name};
 pub(crate) use words::{contains_words, folded, stems, words};
 
@@ -26,6 +26,8 @@ pub(crate) struct Data {
     by_name: HashMap<String, Vec<usize>>,
     by_domain: HashMap<String, usize>,
     people: HashMap<String, Vec<PersonRow>>,
+    /// By public identifier, of the people of the table.
+    employers: HashMap<String, usize>,
 }
 
 /// A local business, or a company.
@@ -71,6 +73,7 @@ struct PersonRow {
     department: String,
     company_id: String,
     linkedin_public_id: String,
+    connection_degree: u8,
     email: String,
 }
 
@@ -103,16 +106,32 @@ impl Data {
             by_name.entry(name_key(&business.name)).or_default().push(index);
             by_domain.insert(business.sim_domain.clone(), index);
         }
-        let mut people = HashMap::<_, Vec<_>>::new();
+        let by_id: HashMap<_, _> =
+            businesses.iter().enumerate().map(|(index, business)| (business.id.as_str(), index)).collect();
+        let (mut people, mut employers) = (HashMap::<_, Vec<_>>::new(), HashMap::new());
         for person in rows::<PersonRow>(include_str!("../../data/people_synthetic.csv")) {
+            if let Some(index) = by_id.get(person.company_id.as_str()) {
+                employers.insert(person.linkedin_public_id.clone(), *index);
+            }
             people.entry(person.company_id.clone()).or_default().push(person);
         }
-        Self { businesses, by_name, by_domain, people }
+        Self { businesses, by_name, by_domain, people, employers }
     }
 
     /// All businesses of this name, whatever its case.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Business> {
         self.by_name.get(&name_key(name)).into_iter().flatten().map(|index| &self.businesses[*index])
+    }
+
+    /// Where a person of the table works.
+    pub(crate) fn employer_of(&self, public_id: &str) -> Option<&Business> {
+        self.employers.get(public_id).map(|index| &self.businesses[*index])
+    }
+
+    /// Public identifiers of the people who are close to everybody.
+    pub(crate) fn close_people(&self) -> impl Iterator<Item = &str> {
+        let rows = self.people.values().flatten();
+        rows.filter(|row| row.connection_degree == 1).map(|row| row.linkedin_public_id.as_str())
     }
 
     /// The business that owns this `.example` host.

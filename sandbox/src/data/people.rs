@@ -8,6 +8,9 @@ use rand::rngs::StdRng;
 use super::{Business, DATA, PersonRow, industry};
 use crate::seed::Seed;
 
+const MOST_PEOPLE: usize = 4;
+const ID_DIGITS: usize = 6;
+
 /// A fictitious person.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Person {
@@ -18,6 +21,8 @@ pub(crate) struct Person {
     pub(crate) department: String,
     /// Starts with `sim-`.
     pub(crate) public_id: String,
+    /// How far away everybody else is on LinkedIn: 1 to 3.
+    pub(crate) degree: u8,
     /// At the business's `.example` host; null for about a quarter.
     pub(crate) email: Option<String>,
     /// How sure an address finder is of the address, from 70 to 99.
@@ -31,7 +36,8 @@ pub(crate) fn people_of(seed: Seed, business: &Business) -> Vec<Person> {
     let seed = seed.of(&["people", &business.id]);
     // Of a thousand businesses, so many have at most 0, 1, 2 and 3 people.
     let drawn = seed.of(&["count"]).below(1000);
-    let count = [100, 280, 560, 820].into_iter().filter(|limit| drawn >= *limit).count();
+    let limits: [usize; MOST_PEOPLE] = [100, 280, 560, 820];
+    let count = limits.into_iter().filter(|limit| drawn >= *limit).count();
     let mut titles: Vec<_> = industry(&business.category).roles.iter().collect();
     let is_listed_company = business.id.starts_with("fd:");
     titles.retain(|role| {
@@ -51,6 +57,12 @@ pub(crate) fn people_of(seed: Seed, business: &Business) -> Vec<Person> {
     people
 }
 
+/// The digits at the end of the public identifiers of all whom [`people_of`] may invent, without the work of inventing them.
+pub(crate) fn invented_digits(seed: Seed, business: &Business) -> impl Iterator<Item = String> {
+    let seed = seed.of(&["people", &business.id]);
+    (0..MOST_PEOPLE).map(move |index| seed.of(&[&index.to_string()]).hex(ID_DIGITS))
+}
+
 /// Titles that say little about the role.
 const VAGUE_TITLES: [&str; 5] =
     ["Entrepreneur", "Consultant", "Building something new", "Advisor & Investor", "Team member"];
@@ -64,6 +76,7 @@ impl Person {
             seniority: row.seniority.clone(),
             department: row.department.clone(),
             public_id: row.linkedin_public_id.clone(),
+            degree: row.connection_degree,
             email: Some(row.email.clone()).filter(|email| !email.is_empty()),
             score: 80 + seed.of(&["score", &row.linkedin_public_id]).below(20),
         }
@@ -73,7 +86,8 @@ impl Person {
         let (first_name, last_name) = name(&business.country, &mut seed.of(&["name"]).rng());
         let (first, last) = (ascii(&first_name), ascii(&last_name));
         Self {
-            public_id: format!("sim-{first}-{last}-{}", seed.hex(6)),
+            public_id: format!("sim-{first}-{last}-{}", seed.hex(ID_DIGITS)),
+            degree: if seed.of(&["degree"]).permille(400) { 2 } else { 3 },
             email: seed.of(&["email"]).permille(750).then(|| format!("{first}.{last}@{}", business.sim_domain)),
             score: 70 + seed.of(&["score"]).below(30),
             title: title.to_owned(),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::answers::{self, Question};
 use crate::exchange::{Call, Reply, Vendor, is_good_key};
-use crate::faults::{FailureVariant, FaultKind};
+use crate::faults::{FaultKind, FaultRule};
 use crate::{World, prices};
 
 pub(crate) use schema::{resolve, types};
@@ -43,8 +43,8 @@ impl Vendor for OpenAi {
         with_usual_headers(world, reply.unwrap_or_else(|refusal| refusal))
     }
 
-    fn failure(&self, status: u16, variant: Option<FailureVariant>) -> Reply {
-        errors::failure(status, variant)
+    fn failure(&self, fault: &FaultRule) -> Reply {
+        errors::failure(fault.status_or_usual(), fault.variant)
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use crate::exchange::{Call, Reply, Vendor, is_good_key};
-use crate::faults::{FailureVariant, FaultKind};
+use crate::faults::{FailureVariant, FaultKind, FaultRule};
 use crate::{World, prices};
 
 /// Most requests in one batch.
@@ -48,7 +48,8 @@ impl Vendor for Serper {
         }
     }
 
-    fn failure(&self, status: u16, variant: Option<FailureVariant>) -> Reply {
+    fn failure(&self, fault: &FaultRule) -> Reply {
+        let (status, variant) = (fault.status_or_usual(), fault.variant);
         let message = match (status, variant) {
             (400, Some(FailureVariant::NotEnoughCredits)) => "Not enough credits",
             (400, Some(FailureVariant::QueryNotAllowed)) => "Query not allowed",

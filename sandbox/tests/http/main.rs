@@ -3,6 +3,7 @@
 mod faults;
 mod models;
 mod search;
+mod unipile;
 
 use leadflow_sandbox::{API_KEY, LedgerEntry, Sandbox, SandboxConfig};
 use reqwest::{RequestBuilder, StatusCode};

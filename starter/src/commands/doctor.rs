@@ -7,6 +7,7 @@ use crate::embedded::server::SEARCH_ATTRIBUTES;
 use crate::failure::Failure;
 use crate::site::{GlobalArgs, Site};
 use leadflow_activities::providers::Clients;
+use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
 use leadflow_workflows::QUEUE;
 use leadflow_workflows::domain::provider::Provider;
@@ -202,16 +203,21 @@ async fn providers(site: &Site) -> Vec<Check> {
         Ok(clients) => clients,
         Err(error) => return vec![Check::new("providers", State::Broken, error.to_string())],
     };
-    let checks = Provider::ALL.map(|provider| provider_check(site, &clients, provider));
+    let sender = match Unipile::from_config(&site.config, site.clock) {
+        Ok(sender) => sender,
+        Err(error) => return vec![Check::new("providers", State::Broken, error.to_string())],
+    };
+    let checks = Provider::ALL.map(|provider| provider_check(site, &clients, sender.as_ref(), provider));
     futures::future::join_all(checks).await
 }
 
-async fn provider_check(site: &Site, clients: &Clients, provider: Provider) -> Check {
+async fn provider_check(site: &Site, clients: &Clients, sender: Option<&Unipile>, provider: Provider) -> Check {
     let (name, needed_for) = match provider {
         Provider::Openai => ("OpenAI", None),
-        Provider::Gemini => ("Gemini", Some("market insights")),
+        Provider::Gemini => ("Gemini", Some("searches with market insights")),
         Provider::Serper => ("Serper", None),
-        Provider::Hunter => ("Hunter", Some("work emails")),
+        Provider::Hunter => ("Hunter", Some("searches with work emails")),
+        Provider::Unipile => ("Unipile", Some("campaigns")),
     };
     let settings = site.config.provider(provider);
     if settings.api_key.is_none() {
@@ -220,14 +226,18 @@ async fn provider_check(site: &Site, clients: &Clients, provider: Provider) -> C
         return match needed_for {
             None => Check::new(name, State::Broken, format!("no key, and every search needs it; {hint}")),
             Some(what) => {
-                Check::new(name, State::Missing, format!("no key; only searches with {what} need it; {hint}"))
+                Check::new(name, State::Missing, format!("no key; only {what} need it; {hint}"))
             }
         };
     }
     let state = if settings.sandbox { State::Sandbox } else { State::Ok };
     let kind = if settings.sandbox { "made-up data" } else { "real" };
     let found = format!("{kind}, {} calls a minute", settings.calls_per_minute);
-    match keys::check(clients, provider).await {
+    let key = match sender {
+        Some(sender) if provider == Provider::Unipile => keys::check_sender(sender).await,
+        _ => keys::check(clients, provider).await,
+    };
+    match key {
         Key::Accepted => Check::new(name, state, format!("{found}, key accepted")),
         Key::NotChecked => Check::new(name, state, format!("{found}, key not checked: that would cost a credit")),
         Key::Refused(error) => Check::new(name, State::Broken, error.to_string()),

@@ -1,49 +1,56 @@
-//! `starter lead`: why a person is a lead, or is not.
+//! `starter lead`: single leads, lists of one's own, and why a person is a lead, or is not.
 
-use super::{print, print_json};
+mod erase;
+mod explain;
+#[cfg(test)]
+pub(super) use explain::tests;
+mod import;
+mod list;
+mod show;
+mod stop;
+
+use super::tell;
 use crate::failure::Failure;
-use crate::output::{SANDBOX_NOTICE, SANDBOX_SOURCE, printable, terminal_width, wrapped};
+use crate::output::printable;
 use crate::site::{GlobalArgs, Site};
 use clap::{Args, Subcommand};
 use leadflow_activities::store::Store;
 use leadflow_activities::store::leads::{Lead, SearchKey};
-use leadflow_activities::store::searches::Search;
-use leadflow_workflows::domain::score::{EmailStatus, Part, Score};
-use serde_json::json;
 
-/// Look at single leads
+/// Look at leads, bring your own, and end outreach to one
 #[derive(Subcommand, Debug)]
 pub enum LeadCommand {
-    Explain(ExplainArgs),
+    Import(import::ImportArgs),
+    List(list::ListArgs),
+    /// Show what is known of a lead's person: addresses, lists, campaigns, and whether they are suppressed
+    ///
+    /// Example: starter lead show last/1
+    Show(LeadArg),
+    /// Show why a lead was taken or not: its score point by point, evidence, and what holds it back
+    ///
+    /// Example: starter lead explain last/1
+    Explain(LeadArg),
+    Stop(stop::StopArgs),
+    Erase(erase::EraseArgs),
 }
 
-/// Show why a lead was taken or not: its score point by point, evidence, and what holds it back
-///
-/// Example: starter lead explain last/1
+/// Which lead.
 #[derive(Args, Debug)]
-pub struct ExplainArgs {
+pub struct LeadArg {
     /// Id of the lead or its beginning, or SEARCH/RANK as in the list of a search
     #[arg(value_name = "ID")]
     lead: String,
 }
 
 pub async fn run(command: LeadCommand, global: &GlobalArgs) -> Result<(), Failure> {
-    let LeadCommand::Explain(args) = command;
-    let site = Site::find(global)?;
-    let store = site.store().await?;
-    let lead = find(&site, &store, &args.lead).await?;
-    let gone = || Failure::Failed(format!("search {} of this lead is not in the store", lead.search_id));
-    let search = store.search(site.tenant(), &lead.search_id).await?.ok_or_else(gone)?;
-    let personas = store.business_personas(site.tenant(), &search.id).await?;
-    let persona = personas.into_iter().find(|persona| persona.rank == lead.persona_rank);
-    let persona = persona.map(|persona| persona.title).unwrap_or_default();
-    if global.json {
-        return print_json(&json!({
-            "lead": lead, "taken": lead.state == "ready", "why": why(&lead, &search), "search": search.name,
-            "search_status": search.status, "persona": persona,
-        }));
+    match command {
+        LeadCommand::Import(args) => import::run(&args, global).await,
+        LeadCommand::List(args) => list::run(&args, global).await,
+        LeadCommand::Show(args) => show::run(&args, global).await,
+        LeadCommand::Explain(args) => explain::run(&args, global).await,
+        LeadCommand::Stop(args) => stop::run(&args, global).await,
+        LeadCommand::Erase(args) => erase::run(&args, global).await,
     }
-    print(&text(&lead, &search, &persona, terminal_width()))
 }
 
 /// The one lead that a word means.
@@ -78,206 +85,14 @@ pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Lead,
     }
 }
 
-/// Why it was taken or not, in words.
-fn why(lead: &Lead, search: &Search) -> String {
-    let problem = lead.problem.as_deref().unwrap_or("nobody wrote down why");
-    match lead.state.as_str() {
-        "ready" => "taken: it was found, scored, and has its reason".into(),
-        "found" if search.is_finished() => "not taken: the search ended before its turn came".into(),
-        "found" => "not yet taken: it waits for its email look-up or its reason".into(),
-        "spare" => format!("spare: {problem}"),
-        "quarantined" => format!("not taken: no model wrote a usable reason ({problem})"),
-        _ => format!("left out: {problem}"),
+/// Has the workflows of ended enrollments see that they ended. They would by themselves within a day, so it is no failure
+/// when Temporal is away.
+pub(super) async fn tell_ended(site: &Site, ended: &[String]) {
+    if ended.is_empty() {
+        return;
     }
-}
-
-fn text(lead: &Lead, search: &Search, persona: &str, width: u16) -> String {
-    let mut text = String::new();
-    let mut line = |label: &str, value: &str| {
-        text.push_str(&wrapped(&format!("{label:<14}"), &printable(value), width));
-    };
-    line("lead", &lead.id);
-    let name = format!("{} {}", lead.first_name, lead.last_name);
-    // A person who asked not to be processed has no name any more.
-    let name = if name.trim().is_empty() { "a person whose data are erased" } else { name.trim() };
-    let role = if lead.role.is_empty() { String::new() } else { format!(", {}", lead.role) };
-    line("person", &format!("{name}{role}"));
-    let place = [&lead.city, &lead.region, &lead.country.to_uppercase()];
-    let place: Vec<&str> = place.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    line("business", &format!("{} ({}; {})", lead.business, lead.category, place.join(", ")));
-    line("search", &format!("{}  {}", search.id, search.name));
-    line("why", &why(lead, search));
-    if lead.points.is_empty() {
-        line("score", "none: only leads that are taken are scored");
-    } else {
-        let score = Score { points: lead.points.clone() };
-        line("score", &format!("{} of 100", score.total()));
-        for (label, part) in [
-            ("  fit", Part::BusinessFit),
-            ("  role", Part::Role),
-            ("  evidence", Part::Evidence),
-            ("  reachable", Part::Reachable),
-        ] {
-            let points: Vec<String> = score
-                .points
-                .iter()
-                .filter(|points| points.part == part)
-                .map(|points| format!("{} {}/{}", points.name.replace('_', " "), points.points, points.of))
-                .collect();
-            line(label, &format!("{:>2}: {}", score.part(part), points.join(", ")));
-        }
-    }
-    line("found for", &format!("persona {} ({persona}), role {} of its roles", lead.persona_rank, lead.role_rank));
-    let evidence = &lead.evidence;
-    line(
-        "evidence",
-        if evidence.employer_agrees {
-            "the profile names the business as employer"
-        } else {
-            "the profile does not name the business as employer"
-        },
-    );
-    line(
-        "",
-        match evidence.place_agrees {
-            Some(true) => "the place of the profile speaks for the business",
-            Some(false) => "the place of the profile speaks against the business",
-            None => "the profile shows no place",
-        },
-    );
-    if let Some(tenths) = lead.rating_tenths {
-        line("", &format!("rated {}.{} by {} on the map", tenths / 10, tenths % 10, lead.rating_count));
-    }
-    if !evidence.profile_url.is_empty() {
-        line("profile", &evidence.profile_url);
-    }
-    if let Some(email) = &lead.email {
-        let status = match lead.email_status {
-            EmailStatus::Valid => "verified",
-            EmailStatus::AcceptAll => "the domain accepts every address",
-            EmailStatus::None => "not verified",
-        };
-        let confidence = lead.email_confidence.map_or(String::new(), |percent| format!(", confidence {percent} %"));
-        line("email", &format!("{email} ({status}{confidence})"));
-    }
-    for (label, value) in [("reason", &lead.reason), ("hook", &lead.hook)] {
-        if let Some(value) = value {
-            line(label, value);
-        }
-    }
-    line("source", if lead.source == SANDBOX_SOURCE { SANDBOX_NOTICE } else { &lead.source });
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use leadflow_activities::store::leads::Evidence;
-    use leadflow_workflows::domain::score::{ScoreFacts, score};
-
-    fn search() -> Search {
-        let brief = crate::brief_file::parse("brief.toml", include_str!("../../templates/brief.toml")).unwrap();
-        Search {
-            id: "0192f0c1-0000-7000-8000-000000000001".into(),
-            tenant: "default".into(),
-            name: brief.name.clone(),
-            source: "sandbox".into(),
-            brief,
-            exclusions: vec![],
-            status: "completed".into(),
-            paused: false,
-            created_at_ms: 0,
-            started_at_ms: Some(0),
-            finished_at_ms: Some(1),
-        }
-    }
-
-    fn lead() -> Lead {
-        let facts = ScoreFacts {
-            business_match: 96,
-            category_fits: true,
-            role_match: 80,
-            role_position: 1,
-            employer_agrees: true,
-            rating_count: 44,
-            has_profile: true,
-            ..ScoreFacts::default()
-        };
-        let score = score(&facts);
-        Lead {
-            id: "0192f0c1-0000-7000-8000-00000000002a".into(),
-            search_id: search().id,
-            number: Some(3),
-            state: "ready".into(),
-            problem: None,
-            person_id: "p".into(),
-            first_name: "Mara".into(),
-            last_name: "Ødegård".into(),
-            role: "Head Brewer".into(),
-            linkedin_public_id: "mara-o".into(),
-            email: Some("mara@lowen.example".into()),
-            email_status: EmailStatus::Valid,
-            email_confidence: Some(91),
-            business: "Löwenbräu am Fluss".into(),
-            category: "Brewery".into(),
-            city: "Portland".into(),
-            region: "Oregon".into(),
-            country: "us".into(),
-            website: None,
-            domain: None,
-            phone: None,
-            rating_tenths: Some(48),
-            rating_count: 44,
-            persona_rank: 1,
-            role_rank: 2,
-            evidence: Evidence {
-                employer_agrees: true,
-                place_agrees: None,
-                profile_url: "https://www.linkedin.com/in/mara-o".into(),
-            },
-            score: Some(score.total()),
-            points: score.points,
-            reason: Some("Löwenbräu am Fluss still plans its kegs on paper.".into()),
-            hook: None,
-            source: "sandbox".into(),
-        }
-    }
-
-    #[test]
-    fn a_taken_lead_shows_every_point_and_the_evidence() {
-        insta::assert_snapshot!(text(&lead(), &search(), "Independent craft brewery", 100));
-    }
-
-    #[test]
-    fn each_state_says_why() {
-        let running = Search { finished_at_ms: None, ..search() };
-        let state = |state: &str, problem: Option<&str>, search: &Search| {
-            why(&Lead { state: state.into(), problem: problem.map(Into::into), ..lead() }, search)
-        };
-        let cases = [
-            (state("found", None, &running), "not yet taken"),
-            (state("found", None, &search()), "ended before its turn"),
-            (state("spare", Some("the search had enough leads"), &search()), "spare: the search had enough leads"),
-            (state("quarantined", Some("the answer is not JSON"), &search()), "(the answer is not JSON)"),
-            (state("left_out", Some("known since search 0192"), &search()), "left out: known since search 0192"),
-            (state("left_out", Some("excluded by `domain:a.example`"), &search()), "excluded by `domain:a.example`"),
-        ];
-        for (told, expected) in cases {
-            assert!(told.contains(expected), "{told}");
-        }
-        let erased = Lead {
-            state: "left_out".into(),
-            problem: Some("the person asked not to be processed".into()),
-            first_name: String::new(),
-            last_name: String::new(),
-            role: String::new(),
-            points: vec![],
-            ..lead()
-        };
-        let text = text(&erased, &search(), "", 80);
-        assert!(
-            text.contains("a person whose data are erased\n") && text.contains("asked not to be processed"),
-            "{text}"
-        );
+    let told = async { site.outreach().await?.tell_enrollments(ended).await };
+    if let Err(Failure::Refused(problem) | Failure::Failed(problem)) = told.await {
+        tell(&format!("warning: {problem}; nobody is contacted any more, the workflows end within a day"));
     }
 }

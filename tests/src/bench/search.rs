@@ -220,7 +220,7 @@ fn ideal(config: &Config, ledger: &[LedgerEntry], businesses: u32, leads: u32) -
             Provider::Openai => (0, 1 + roles + leads.div_ceil(REASON_BATCH)),
             Provider::Gemini => (2 * PERSONAS, 0),
             Provider::Serper => (businesses.div_ceil(PAGE_SIZE), businesses),
-            Provider::Hunter => return 0.0,
+            Provider::Hunter | Provider::Unipile => return 0.0,
         };
         let per_minute = f64::from(config.provider(provider).calls_per_minute);
         let by_limit = f64::from(serial + parallel - 1) * 60.0 / per_minute + latency;
@@ -273,9 +273,10 @@ fn name_of(provider: leadflow_sandbox::Provider) -> &'static str {
         leadflow_sandbox::Provider::Gemini => "gemini",
         leadflow_sandbox::Provider::Serper => "serper",
         leadflow_sandbox::Provider::Hunter => "hunter",
+        leadflow_sandbox::Provider::Unipile => "unipile",
     }
 }
 
 fn by_provider<T>(of: impl Fn(Provider) -> T) -> BTreeMap<&'static str, T> {
-    Provider::ALL.into_iter().map(|provider| (provider.name(), of(provider))).collect()
+    Provider::SEARCH.into_iter().map(|provider| (provider.name(), of(provider))).collect()
 }

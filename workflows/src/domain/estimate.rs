@@ -241,6 +241,7 @@ mod tests {
             Provider::Gemini => 60,
             Provider::Serper => 3_000,
             Provider::Hunter => 600,
+            Provider::Unipile => 120,
         };
         estimate(brief, &PRICES, limit)
     }

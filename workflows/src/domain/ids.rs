@@ -39,6 +39,18 @@ id!(
     LeadId
 );
 id!(
+    /// Leads, a sequence, accounts and limits that belong together.
+    CampaignId
+);
+id!(
+    /// One lead in one campaign.
+    EnrollmentId
+);
+id!(
+    /// A LinkedIn profile or mailbox that sends.
+    AccountId
+);
+id!(
     /// Whose data a row is. A self-hosted installation has one, `default`.
     TenantId
 );

@@ -1,4 +1,4 @@
-//! The vendors whose paid calls a lead search makes, and the task queue of each.
+//! The vendors that are called, and the task queue of each.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,10 +11,14 @@ pub enum Provider {
     Gemini,
     Serper,
     Hunter,
+    Unipile,
 }
 
 impl Provider {
-    pub const ALL: [Self; 4] = [Self::Openai, Self::Gemini, Self::Serper, Self::Hunter];
+    pub const ALL: [Self; 5] = [Self::Openai, Self::Gemini, Self::Serper, Self::Hunter, Self::Unipile];
+
+    /// Those whose paid calls a lead search makes.
+    pub const SEARCH: [Self; 4] = [Self::Openai, Self::Gemini, Self::Serper, Self::Hunter];
 
     /// Stable machine name: in the store, in metrics, in JSON.
     pub fn name(self) -> &'static str {
@@ -23,6 +27,7 @@ impl Provider {
             Self::Gemini => "gemini",
             Self::Serper => "serper",
             Self::Hunter => "hunter",
+            Self::Unipile => "unipile",
         }
     }
 
@@ -32,6 +37,7 @@ impl Provider {
             Self::Gemini => "leadflow-gemini",
             Self::Serper => "leadflow-serper",
             Self::Hunter => "leadflow-hunter",
+            Self::Unipile => "leadflow-unipile",
         }
     }
 }
@@ -43,6 +49,7 @@ impl fmt::Display for Provider {
             Self::Gemini => "Gemini",
             Self::Serper => "Serper",
             Self::Hunter => "Hunter",
+            Self::Unipile => "Unipile",
         })
     }
 }

@@ -125,6 +125,7 @@ impl SearchState {
         match provider {
             Provider::Openai => LANES,
             Provider::Gemini | Provider::Serper | Provider::Hunter => 1,
+            Provider::Unipile => 0,
         }
     }
 
@@ -242,7 +243,7 @@ impl SearchState {
 
     /// Whether nothing runs and nothing is left to do.
     pub fn is_complete(&self) -> bool {
-        self.is_idle() && Provider::ALL.iter().all(|provider| self.wanted_job(*provider).is_none())
+        self.is_idle() && Provider::SEARCH.iter().all(|provider| self.wanted_job(*provider).is_none())
     }
 
     pub fn is_idle(&self) -> bool {
@@ -301,6 +302,7 @@ impl SearchState {
             Provider::Gemini => self.insight_job(),
             Provider::Serper => self.search_job(),
             Provider::Hunter => self.email_job(),
+            Provider::Unipile => None,
         }
     }
 

@@ -80,7 +80,7 @@ fn run(plan: SearchPlan, world: &mut World, picks: &[u8], hold_every: usize) -> 
     let mut state = SearchState::new(plan);
     let mut in_flight: Vec<Job> = Vec::new();
     for step in 0..100_000 {
-        for provider in Provider::ALL {
+        for provider in Provider::SEARCH {
             while in_flight.iter().filter(|job| job.provider() == provider).count()
                 < SearchState::lanes(provider) as usize
                 && let Some(job) = state.next_job(provider)
@@ -170,7 +170,7 @@ fn a_hold_stops_everything_and_loses_nothing() {
     state.begin(&job);
     let hold = Hold::OverBudget { budget: "search".into(), sleep_ms: None };
     assert_eq!(state.finish(job.clone(), Outcome::Held(hold)), None);
-    assert!(Provider::ALL.iter().all(|provider| state.next_job(*provider).is_none()));
+    assert!(Provider::SEARCH.iter().all(|provider| state.next_job(*provider).is_none()));
     assert!(!state.is_complete());
     assert_eq!(state.phase(), "over_budget");
     state.hold = None;

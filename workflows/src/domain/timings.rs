@@ -8,15 +8,25 @@ use std::time::Duration;
 /// One killed worker costs the heartbeat time-out of each call that it had in flight, and the sticky time-out of each
 /// workflow; kill tests are only affordable with [`Timings::test`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+// A workflow that was started before a value existed gets the production one.
+#[serde(default)]
 pub struct Timings {
     /// Total time of one HTTP call to a model.
     pub model_call_ms: u64,
     /// Total time of one HTTP call to a search or look-up service.
     pub search_call_ms: u64,
+    /// Total time of one HTTP call that contacts somebody.
+    pub touch_call_ms: u64,
+    /// Total time of one HTTP call that reads from a sender account.
+    pub touch_read_ms: u64,
+    /// Start-to-close of a touch: a profile look-up and the contact.
+    pub touch_activity_ms: u64,
     /// Start-to-close of an activity that makes one model call.
     pub model_activity_ms: u64,
     /// Start-to-close of an activity that makes up to 25 search calls.
     pub search_activity_ms: u64,
+    /// Start-to-close of a campaign's round, which starts many enrollments.
+    pub round_activity_ms: u64,
     /// Start-to-close of an activity that only talks to the store.
     pub store_activity_ms: u64,
     /// Silence after which an activity with paid calls counts as lost.
@@ -36,13 +46,23 @@ pub struct Timings {
     pub graceful_shutdown_ms: u64,
 }
 
+impl Default for Timings {
+    fn default() -> Self {
+        Self::production()
+    }
+}
+
 impl Timings {
     pub const fn production() -> Self {
         Self {
             model_call_ms: 100_000,
             search_call_ms: 20_000,
+            touch_call_ms: 20_000,
+            touch_read_ms: 8_000,
+            touch_activity_ms: 30_000,
             model_activity_ms: 120_000,
             search_activity_ms: 150_000,
+            round_activity_ms: 120_000,
             store_activity_ms: 30_000,
             heartbeat_ms: 15_000,
             schedule_to_close_ms: 6 * 3_600_000,
@@ -60,8 +80,12 @@ impl Timings {
         Self {
             model_call_ms: 4_000,
             search_call_ms: 3_000,
+            touch_call_ms: 1_500,
+            touch_read_ms: 800,
+            touch_activity_ms: 3_000,
             model_activity_ms: 6_000,
             search_activity_ms: 30_000,
+            round_activity_ms: 10_000,
             store_activity_ms: 5_000,
             heartbeat_ms: 1_500,
             schedule_to_close_ms: 6 * 3_600_000,

@@ -26,8 +26,10 @@ fn told(config: &Config) -> String {
 fn the_defaults_are_production_without_keys() {
     let config = Config::default();
     assert_eq!(config.openai.base_url, "https://api.openai.com/v1");
-    assert_eq!(Provider::ALL.map(|provider| config.provider(provider).calls_per_minute), [50, 60, 3000, 600]);
+    assert_eq!(Provider::ALL.map(|provider| config.provider(provider).calls_per_minute), [50, 60, 3000, 600, 120]);
     assert!(Provider::ALL.iter().all(|provider| config.provider(*provider).api_key.is_none()));
+    assert_eq!(config.unipile.base_url, "https://api1.unipile.com:13111/api/v1");
+    assert!(config.webhook_secret.is_none());
     assert_eq!(config.models.openai_cached_input_per_million, MicroUsd(25_000));
     assert_eq!(config.models.gemini_grounding, MicroUsd(35_000));
     assert_eq!(config.models.serper_credit, MicroUsd(1_000));
@@ -61,13 +63,25 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
 #[test]
 fn real_keys_replace_the_sandbox_provider_by_provider() {
     let config = load("", &[("SERPER_API_KEY", "real")]).unwrap().with_sandbox("http://127.0.0.1:8900/");
-    assert_eq!(Provider::ALL.map(|provider| config.provider(provider).sandbox), [true, true, false, true]);
+    assert_eq!(Provider::ALL.map(|provider| config.provider(provider).sandbox), [true, true, false, true, true]);
     assert_eq!(config.serper.base_url, "https://google.serper.dev");
     let sandbox = Config::sandbox("http://127.0.0.1:8900");
     let urls = Provider::ALL.map(|provider| sandbox.provider(provider).base_url.clone());
-    let paths = ["openai/v1", "gemini/v1beta", "serper", "hunter/v2"];
+    let paths = ["openai/v1", "gemini/v1beta", "serper", "hunter/v2", "unipile/api/v1"];
     assert_eq!(urls, paths.map(|path| format!("http://127.0.0.1:8900/{path}")));
     assert!(load("", &[("HUNTER_API_KEY", SANDBOX_KEY)]).unwrap().hunter.sandbox);
+}
+
+/// Real webhooks with a secret that everybody knows would be no better than open ones.
+#[test]
+fn only_a_stand_in_has_a_webhook_secret_that_nobody_chose() {
+    let secret = |environment: &[(&str, &str)]| {
+        let config = load("", environment).unwrap().with_sandbox("http://127.0.0.1:8900");
+        config.webhook_secret.map(|secret| secret.expose_secret().to_owned())
+    };
+    assert_eq!(secret(&[]).as_deref(), Some(SANDBOX_KEY));
+    assert_eq!(secret(&[("UNIPILE_API_KEY", "real")]), None);
+    assert_eq!(secret(&[("UNIPILE_WEBHOOK_SECRET", "mine")]).as_deref(), Some("mine"));
 }
 
 #[test]
@@ -76,7 +90,10 @@ fn a_child_process_gets_the_same_configuration() {
     tuned.timings.heartbeat_ms = 321;
     tuned.store.max_mib = Some(9);
     tuned.models.serper_credit = MicroUsd(1_234);
-    let mixed = load("", &[("GEMINI_API_KEY", "real")]).unwrap().with_sandbox("http://127.0.0.1:8900");
+    let mixed =
+        load("", &[("GEMINI_API_KEY", "real"), ("UNIPILE_API_KEY", "real"), ("UNIPILE_WEBHOOK_SECRET", "mine")])
+            .unwrap()
+            .with_sandbox("http://127.0.0.1:8900");
     for config in [Config::default(), tuned, mixed] {
         let secrets = config.secret_env();
         let environment: Vec<_> = secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect();
@@ -89,10 +106,14 @@ fn a_child_process_gets_the_same_configuration() {
 
 #[test]
 fn secrets_are_neither_in_the_file_nor_in_debug_output() {
-    let environment = [("OPENAI_API_KEY", "sk-secret"), ("LEADFLOW_STORE_URL", "postgres://me:secret@db/leadflow")];
+    let environment = [
+        ("OPENAI_API_KEY", "sk-hidden"),
+        ("LEADFLOW_STORE_URL", "postgres://me:hidden@db/leadflow"),
+        ("UNIPILE_WEBHOOK_SECRET", "hidden"),
+    ];
     let config = load("", &environment).unwrap();
-    assert!(!config.to_toml().contains("secret"));
-    assert!(!format!("{config:?}").contains("secret"));
+    assert!(!config.to_toml().contains("hidden"));
+    assert!(!format!("{config:?}").contains("hidden"));
 }
 
 #[test]
@@ -127,6 +148,7 @@ fn mistakes_of_the_environment_name_the_variable_and_never_its_value() {
         ("LEADFLOW_STORE_URL", "hidden"),
         ("LEADFLOW_GEMINI_URL", "hidden"),
         ("HUNTER_API_KEY", "hidden hidden"),
+        ("UNIPILE_WEBHOOK_SECRET", "hidden hidden"),
     ];
     let text = load("", &environment).unwrap_err().to_string();
     for (name, _) in environment {

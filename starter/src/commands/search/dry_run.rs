@@ -20,7 +20,7 @@ pub(super) fn run(config: &Config, brief: &Brief, exclusions: usize, json: bool)
         let places: Vec<_> =
             places.iter().map(|place| json!({ "place": place.text, "country": place.country_name() })).collect();
         let providers: serde_json::Map<_, _> =
-            Provider::ALL.iter().map(|provider| (provider.name().into(), state(config, *provider).into())).collect();
+            Provider::SEARCH.iter().map(|provider| (provider.name().into(), state(config, *provider).into())).collect();
         return print_json(&json!({
             "dry_run": true, "name": brief.name, "places": places, "exclusions": exclusions,
             "businesses": estimate.businesses, "leads": estimate.leads, "calls": estimate.calls,

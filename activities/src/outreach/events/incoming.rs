@@ -1,0 +1,298 @@
+//! Messages and mails from people: what they mean, and which enrollments they end.
+
+use super::whom::{self, Open};
+use super::{Applied, Scope, unmatched, workflow_of};
+use crate::senders::{EventKind, ProviderEvent};
+use crate::store::StoreError;
+use crate::store::enrollments::end_enrollment;
+use crate::store::replies::{NewReply, add_reply};
+use crate::store::searches::from_json;
+use crate::store::suppressions::suppress;
+use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
+use leadflow_workflows::domain::replies::{Incoming, ReplyKind, classify};
+use leadflow_workflows::domain::sequence::{Sequence, StopOn};
+use leadflow_workflows::domain::suppression::{SuppressionKind, SuppressionOrigin};
+
+/// A message whose person and meaning are known.
+struct Answer<'a> {
+    person_id: String,
+    kind: ReplyKind,
+    is_complaint: bool,
+    channel: Channel,
+    message_id: &'a str,
+    text: &'a str,
+    /// From which a mail came, or which it is about.
+    address: Option<String>,
+    at_ms: i64,
+}
+
+pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {
+    let EventKind::Message { chat_id, message_id, text, person_provider_id, .. } = &event.what else {
+        return Ok(Applied::default());
+    };
+    let by_profile = match person_provider_id {
+        Some(provider_id) => whom::by_profile(scope, provider_id, None).await?,
+        None => None,
+    };
+    let person_id = match by_profile {
+        Some(person_id) => person_id,
+        None => match whom::by_chat(scope, chat_id).await? {
+            Some(person_id) => person_id,
+            None => return Ok(unmatched("the message is from nobody known here")),
+        },
+    };
+    whom::note_chat(scope, &person_id, chat_id).await?;
+    let answer = Answer {
+        person_id,
+        kind: classify(&Incoming { text, ..Incoming::default() }),
+        is_complaint: false,
+        channel: Channel::Linkedin,
+        message_id,
+        text,
+        address: None,
+        at_ms: event.at_ms.unwrap_or(scope.now_ms),
+    };
+    answered(scope, &answer).await
+}
+
+pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {
+    let EventKind::Mail {
+        email_id,
+        from,
+        subject,
+        text,
+        in_reply_to,
+        auto_submitted,
+        bounced_address,
+        complaint_address,
+        ..
+    } = &event.what
+    else {
+        return Ok(Applied::default());
+    };
+    let kind = classify(&Incoming {
+        subject,
+        text,
+        is_email: true,
+        is_automatic: *auto_submitted,
+        is_delivery_report: bounced_address.is_some(),
+        is_complaint: complaint_address.is_some(),
+    });
+    let address = bounced_address.as_ref().or(complaint_address.as_ref()).unwrap_or(from).to_lowercase();
+    let by_address = whom::by_address(scope, &address).await?;
+    let person_id = match (by_address, in_reply_to) {
+        (Some(person_id), _) => Some(person_id),
+        (None, Some(in_reply_to)) => whom::by_answered_mail(scope, in_reply_to).await?,
+        (None, None) => None,
+    };
+    let Some(person_id) = person_id else {
+        if kind == ReplyKind::OptOut {
+            suppress_address(scope, &address, kind, complaint_address.is_some()).await?;
+            return Ok(unmatched("nobody known here asked for no further contact; the address is suppressed"));
+        }
+        return Ok(unmatched("the mail is from nobody known here"));
+    };
+    let answer = Answer {
+        person_id,
+        kind,
+        is_complaint: complaint_address.is_some(),
+        channel: Channel::Email,
+        message_id: email_id,
+        text: if text.is_empty() { subject } else { text },
+        address: Some(address),
+        at_ms: event.at_ms.unwrap_or(scope.now_ms),
+    };
+    answered(scope, &answer).await
+}
+
+async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied, StoreError> {
+    let person_id = Some(answer.person_id.clone());
+    // An opt-out holds however old it is.
+    if answer.kind != ReplyKind::OptOut && !is_in_outreach(scope, answer).await? {
+        let effect = "older than the first contact: ends nothing".into();
+        return Ok(Applied { person_id, effect, ..Applied::default() });
+    }
+    let new = NewReply {
+        person_id: &answer.person_id,
+        account_id: &scope.account.id,
+        channel: answer.channel,
+        kind: answer.kind.name(),
+        provider_message_id: answer.message_id,
+        text: answer.text,
+        at_ms: answer.at_ms,
+    };
+    let tenant = &scope.account.tenant;
+    if !add_reply(scope.transaction, tenant, &new, scope.now_ms).await? {
+        return Ok(Applied { person_id, effect: "known already".into(), ..Applied::default() });
+    }
+    if answer.kind == ReplyKind::OutOfOffice {
+        return Ok(Applied { person_id, effect: "an absence note: ends nothing".into(), ..Applied::default() });
+    }
+    let mut tell = Vec::new();
+    let mut ended = 0;
+    for open in whom::open_enrollments(scope, &answer.person_id).await? {
+        if let Some((state, cause)) = end_of(scope, answer, &open).await? {
+            ended += 1;
+            end_enrollment(scope.transaction, tenant, &open.id, state, &cause, scope.now_ms).await?;
+        }
+        tell.push(workflow_of(&open.id));
+    }
+    // After the ends, so that each has its own cause and not the suppression.
+    match answer.kind {
+        ReplyKind::OptOut => suppress_person(scope, answer).await?,
+        ReplyKind::Bounce => bury_address(scope, answer).await?,
+        ReplyKind::Reply | ReplyKind::OutOfOffice => {}
+    }
+    let mut others = 0;
+    if matches!(answer.kind, ReplyKind::Reply | ReplyKind::OptOut) {
+        for open in whom::colleagues(scope, &answer.person_id).await? {
+            if open.started_at_ms > answer.at_ms {
+                continue;
+            }
+            let cause = "someone at the same company has replied";
+            let state = EnrollmentState::Stopped;
+            if end_enrollment(scope.transaction, tenant, &open.id, state, cause, scope.now_ms).await? {
+                others += 1;
+                tell.push(workflow_of(&open.id));
+            }
+        }
+    }
+    let effect = match (ended, others) {
+        (0, 0) => format!("{}: no enrollment to end", answer.kind.name()),
+        (_, 0) => format!("{}: enrollments ended: {ended}", answer.kind.name()),
+        _ => format!("{}: enrollments ended: {ended}, of colleagues: {others}", answer.kind.name()),
+    };
+    Ok(Applied { person_id, effect, tell, settled: false })
+}
+
+/// Whether the message came after an enrollment of the person began: a history that is read anew brings older ones.
+async fn is_in_outreach(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<bool, StoreError> {
+    let begun: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM enrollments WHERE tenant = $1 AND person_id = $2 AND started_at_ms <= $3",
+    )
+    .bind(&scope.account.tenant)
+    .bind(&answer.person_id)
+    .bind(answer.at_ms)
+    .fetch_one(&mut *scope.transaction)
+    .await?;
+    Ok(begun > 0)
+}
+
+/// How an open enrollment ends by an answer, if it does.
+async fn end_of(
+    scope: &mut Scope<'_>,
+    answer: &Answer<'_>,
+    open: &Open,
+) -> Result<Option<(EnrollmentState, String)>, StoreError> {
+    let stop_on = match answer.kind {
+        ReplyKind::OptOut => {
+            let cause = if answer.is_complaint { "reported our mail as spam" } else { "asked for no further contact" };
+            return Ok(Some((EnrollmentState::OptedOut, cause.into())));
+        }
+        ReplyKind::Reply => StopOn::Reply,
+        ReplyKind::Bounce => StopOn::Bounce,
+        ReplyKind::OutOfOffice => return Ok(None),
+    };
+    if open.started_at_ms > answer.at_ms || !stops_on(scope, &open.sequence_id, stop_on).await? {
+        return Ok(None);
+    }
+    if stop_on == StopOn::Bounce {
+        let mails: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM touches WHERE tenant = $1 AND enrollment_id = $2 AND action = 'email' \
+             AND called_at_ms IS NOT NULL",
+        )
+        .bind(&scope.account.tenant)
+        .bind(&open.id)
+        .fetch_one(&mut *scope.transaction)
+        .await?;
+        return Ok((mails > 0).then(|| (EnrollmentState::Bounced, "the mail came back".into())));
+    }
+    let channel = if answer.channel == Channel::Email { "by email" } else { "on LinkedIn" };
+    Ok(Some((EnrollmentState::Replied, format!("replied {channel}"))))
+}
+
+async fn stops_on(scope: &mut Scope<'_>, sequence_id: &str, stop_on: StopOn) -> Result<bool, StoreError> {
+    let document: Option<String> = sqlx::query_scalar("SELECT document FROM sequences WHERE tenant = $1 AND id = $2")
+        .bind(&scope.account.tenant)
+        .bind(sequence_id)
+        .fetch_optional(&mut *scope.transaction)
+        .await?;
+    let document = document.ok_or_else(|| StoreError::unreadable("sequence_id"))?;
+    Ok(from_json::<Sequence>(&document)?.stop_on.contains(&stop_on))
+}
+
+/// Suppresses everything by which the person could be reached.
+async fn suppress_person(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<(), StoreError> {
+    let tenant = &scope.account.tenant;
+    let profiles: Vec<String> = sqlx::query_scalar(
+        "SELECT linkedin_public_id FROM persons WHERE tenant = $1 AND id = $2 AND linkedin_public_id IS NOT NULL",
+    )
+    .bind(tenant)
+    .bind(&answer.person_id)
+    .fetch_all(&mut *scope.transaction)
+    .await?;
+    let (reason, origin) = why(answer.is_complaint);
+    for profile in profiles {
+        let kind = SuppressionKind::Linkedin;
+        suppress(scope.transaction, tenant, kind, &profile, reason, origin, scope.now_ms).await?;
+    }
+    let mut addresses: Vec<String> = sqlx::query_scalar(
+        "SELECT email FROM person_emails WHERE tenant = $1 AND person_id = $2 \
+         UNION SELECT email FROM persons WHERE tenant = $1 AND id = $2 AND email IS NOT NULL",
+    )
+    .bind(tenant)
+    .bind(&answer.person_id)
+    .fetch_all(&mut *scope.transaction)
+    .await?;
+    addresses.extend(answer.address.clone());
+    for address in addresses {
+        suppress_address(scope, &address, answer.kind, answer.is_complaint).await?;
+    }
+    Ok(())
+}
+
+async fn suppress_address(
+    scope: &mut Scope<'_>,
+    address: &str,
+    kind: ReplyKind,
+    is_complaint: bool,
+) -> Result<(), StoreError> {
+    let (reason, origin) = match kind {
+        ReplyKind::Bounce => ("no mail can be delivered to this address", SuppressionOrigin::Bounce),
+        _ => why(is_complaint),
+    };
+    let tenant = &scope.account.tenant;
+    suppress(scope.transaction, tenant, SuppressionKind::Email, address, reason, origin, scope.now_ms).await?;
+    Ok(())
+}
+
+fn why(is_complaint: bool) -> (&'static str, SuppressionOrigin) {
+    if is_complaint {
+        ("reported our mail as spam", SuppressionOrigin::Complaint)
+    } else {
+        ("asked for no further contact", SuppressionOrigin::OptOut)
+    }
+}
+
+/// A dead address is suppressed and no longer the person's: they can still be reached elsewhere.
+async fn bury_address(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<(), StoreError> {
+    let Some(address) = &answer.address else { return Ok(()) };
+    suppress_address(scope, address, answer.kind, false).await?;
+    sqlx::query("DELETE FROM person_emails WHERE tenant = $1 AND person_id = $2 AND email = $3")
+        .bind(&scope.account.tenant)
+        .bind(&answer.person_id)
+        .bind(address)
+        .execute(&mut *scope.transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE persons SET email_status = NULL, email_confidence = NULL, email_sources = NULL, \
+         email = (SELECT MIN(email) FROM person_emails WHERE tenant = $1 AND person_id = $2) \
+         WHERE tenant = $1 AND id = $2 AND LOWER(email) = $3",
+    )
+    .bind(&scope.account.tenant)
+    .bind(&answer.person_id)
+    .bind(address)
+    .execute(&mut *scope.transaction)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,322 @@
+//! What providers tell, by webhook or in their lists: each event is stored once, and acts in the same transaction.
+//!
+//! That transaction holds the lock of the person under which contacts are claimed. So whoever claims a contact afterwards
+//! sees what the event did, and a call that was claimed before has begun by [`Received::answer_at_ms`]: once an event is
+//! answered, no contact that it forbids begins.
+
+mod incoming;
+mod own;
+mod tell;
+mod whom;
+
+#[cfg(test)]
+pub(super) mod tests;
+
+pub use tell::{TellError, Teller, tell, tell_leftovers};
+
+use crate::senders::unipile::parse_event;
+use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
+use crate::store::accounts::{ACCOUNT_COLUMNS, Account, read_account_row, set_account_state};
+use crate::store::enrollments::lock_account;
+use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, discard, insert, note_effect};
+use crate::store::searches::{from_json, to_json};
+use crate::store::{Store, StoreError};
+use futures::FutureExt;
+use leadflow_clock::Clock;
+use leadflow_workflows::domain::ids::{AccountId, EnrollmentId};
+use leadflow_workflows::domain::outreach::Channel;
+use leadflow_workflows::{enrollment, sender_account};
+use sqlx::{AnyConnection, AssertSqlSafe};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The only provider that tells anything so far.
+const SOURCE: &str = "unipile";
+/// How long, in real time, who stored an event has to tell the workflows before a sweeper does.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// An event that is stored, now or before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub event_id: String,
+    /// Whether it was not known before.
+    pub is_new: bool,
+    /// Whether it settled a contact whose outcome was not known.
+    pub settled: bool,
+    /// Ids of workflows that are to look.
+    pub tell: Vec<String>,
+    /// Contacts that were claimed before may begin until then, so the provider gets no answer earlier.
+    pub answer_at_ms: Option<i64>,
+}
+
+/// Why an event is not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    #[error(transparent)]
+    Event(#[from] EventError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How an event came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Webhook,
+    /// By reading the provider's lists, which are full of people that are none of our business.
+    List,
+}
+
+/// What an event did.
+#[derive(Clone, Debug, Default)]
+struct Applied {
+    person_id: Option<String>,
+    effect: String,
+    tell: Vec<String>,
+    settled: bool,
+}
+
+/// What an event is applied to.
+struct Scope<'t> {
+    transaction: &'t mut AnyConnection,
+    for_update: &'static str,
+    account: &'t Account,
+    by: By,
+    now_ms: i64,
+}
+
+/// Stores and applies the body of a webhook whose secret was right. Events of accounts that are not known go to `tenant`.
+pub async fn receive(store: &Store, clock: Clock, tenant: &str, body: &[u8]) -> Result<Received, ReceiveError> {
+    let event = parse_event(body)?;
+    let received = record(store, clock, tenant, &event, By::Webhook).await?;
+    Ok(received.expect("an event that came by itself is kept"))
+}
+
+/// Applies a stored event that concerned nobody once more; `None` when it has had its effect.
+pub async fn reprocess(
+    store: &Store,
+    clock: Clock,
+    tenant: &str,
+    event: &StoredEvent,
+) -> Result<Option<Received>, StoreError> {
+    if store.knows_event(&event.source, &event.event_key).await? {
+        return Ok(None);
+    }
+    record(store, clock, tenant, &from_json(&event.body)?, By::Webhook).await
+}
+
+/// Stores and applies an event in one transaction. One that is known does nothing, unless it concerned nobody when it came.
+/// `None` for one of a list that concerns nobody.
+pub(crate) async fn record(
+    store: &Store,
+    clock: Clock,
+    tenant: &str,
+    event: &ProviderEvent,
+    by: By,
+) -> Result<Option<Received>, StoreError> {
+    let lease_ms = i64::try_from(clock.virtual_duration(LEASE).as_millis()).unwrap_or(i64::MAX / 4);
+    let body = &to_json(event);
+    store
+        .write(|transaction| {
+            async move {
+                let now_ms = clock.now_ms();
+                let account = account(transaction, &event.account).await?;
+                let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
+                let mut id = Uuid::now_v7().to_string();
+                let new = NewEvent {
+                    id: &id,
+                    tenant,
+                    source: SOURCE,
+                    event_key: &event.key,
+                    kind: kind(&event.what),
+                    account_id: account.as_ref().map(|account| account.id.as_str()),
+                    body,
+                    now_ms,
+                    lease_until_ms: now_ms.saturating_add(lease_ms),
+                };
+                let is_new = insert(transaction, &new).await?;
+                if !is_new {
+                    let known = by_key(transaction, SOURCE, &event.key, store.for_update()).await?;
+                    let known = known.ok_or_else(|| StoreError::unreadable("event_key"))?;
+                    if known.person_id.is_some() || !known.effect.starts_with(UNMATCHED) {
+                        let answer_at_ms = answer_at_ms(transaction, tenant, &known.tell, now_ms).await?;
+                        let tell = if known.signalled_at_ms.is_none() { known.tell } else { Vec::new() };
+                        return Ok(Some(Received { event_id: known.id, is_new, settled: false, tell, answer_at_ms }));
+                    }
+                    id = known.id;
+                }
+                let applied = match &account {
+                    Some(account) => {
+                        let for_update = store.for_update();
+                        apply(&mut Scope { transaction, for_update, account, by, now_ms }, event).await?
+                    }
+                    None => unmatched("no such account"),
+                };
+                if by == By::List
+                    && applied.person_id.is_none()
+                    && is_new
+                    && !matches!(event.what, EventKind::AccountStatus { .. })
+                {
+                    discard(transaction, tenant, &id).await?;
+                    return Ok(None);
+                }
+                let effect = Effect {
+                    account_id: account.as_ref().map(|account| account.id.as_str()),
+                    person_id: applied.person_id.as_deref(),
+                    text: &applied.effect,
+                    tell: &applied.tell,
+                };
+                note_effect(transaction, tenant, &id, &effect, now_ms).await?;
+                let answer_at_ms = answer_at_ms(transaction, tenant, &applied.tell, now_ms).await?;
+                let Applied { settled, tell, .. } = applied;
+                Ok(Some(Received { event_id: id, is_new, settled, tell, answer_at_ms }))
+            }
+            .boxed()
+        })
+        .await
+}
+
+const UNMATCHED: &str = "unmatched";
+
+fn unmatched(why: &str) -> Applied {
+    Applied { effect: format!("{UNMATCHED}: {why}"), ..Applied::default() }
+}
+
+async fn account(transaction: &mut AnyConnection, provider_account_id: &str) -> Result<Option<Account>, StoreError> {
+    let sql = format!("SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE provider = $1 AND provider_account_id = $2");
+    let row =
+        sqlx::query(AssertSqlSafe(sql)).bind(SOURCE).bind(provider_account_id).fetch_optional(transaction).await?;
+    row.as_ref().map(read_account_row).transpose()
+}
+
+/// Until when a call may begin that was claimed for one of these enrollments.
+async fn answer_at_ms(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    tell: &[String],
+    now_ms: i64,
+) -> Result<Option<i64>, StoreError> {
+    let mut latest = None;
+    for enrollment_id in tell.iter().filter_map(|id| id.strip_prefix("enrollment/")) {
+        let begin_by_ms: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND enrollment_id = $2 AND state = 'calling'",
+        )
+        .bind(tenant)
+        .bind(enrollment_id)
+        .fetch_one(&mut *transaction)
+        .await?;
+        latest = latest.max(begin_by_ms.filter(|at_ms| *at_ms > now_ms));
+    }
+    Ok(latest)
+}
+
+async fn apply(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {
+    match &event.what {
+        EventKind::Connected { provider_id, public_id } => {
+            connected(scope, provider_id, public_id.as_deref(), event.at_ms).await
+        }
+        EventKind::Message { is_ours: true, .. } => own::message(scope, event).await,
+        EventKind::Message { .. } => incoming::message(scope, event).await,
+        EventKind::Mail { is_ours: true, .. } => own::mail(scope, event).await,
+        EventKind::Mail { .. } => incoming::mail(scope, event).await,
+        EventKind::AccountStatus { status } => account_status(scope, *status).await,
+        EventKind::Opened { tracking_id, .. } | EventKind::Clicked { tracking_id, .. } => {
+            let person_id = match tracking_id {
+                Some(tracking_id) => whom::by_tracking(scope, tracking_id).await?,
+                None => None,
+            };
+            Ok(Applied { person_id, effect: "noted".into(), ..Applied::default() })
+        }
+        EventKind::Other { .. } => Ok(Applied { effect: "nothing to do".into(), ..Applied::default() }),
+    }
+}
+
+fn kind(what: &EventKind) -> &'static str {
+    match what {
+        EventKind::Connected { .. } => "connected",
+        EventKind::Message { .. } => "message",
+        EventKind::Mail { .. } => "mail",
+        EventKind::Opened { .. } => "opened",
+        EventKind::Clicked { .. } => "clicked",
+        EventKind::AccountStatus { .. } => "account_status",
+        EventKind::Other { .. } => "other",
+    }
+}
+
+/// A connection: the invitation is no longer live, and one in doubt was made.
+async fn connected(
+    scope: &mut Scope<'_>,
+    provider_id: &str,
+    public_id: Option<&str>,
+    at_ms: Option<i64>,
+) -> Result<Applied, StoreError> {
+    let Some(person_id) = whom::by_profile(scope, provider_id, public_id).await? else {
+        return Ok(unmatched("the new connection is nobody known here"));
+    };
+    let connected_by = if scope.by == By::Webhook { "webhook" } else { "list" };
+    sqlx::query(
+        "UPDATE account_people SET connected_at_ms = $4, connected_by = $5 \
+         WHERE tenant = $1 AND account_id = $2 AND person_id = $3 AND connected_at_ms IS NULL",
+    )
+    .bind(&scope.account.tenant)
+    .bind(&scope.account.id)
+    .bind(&person_id)
+    // Never later than now, because a wait that has ended by then counts as fulfilled.
+    .bind(at_ms.map_or(scope.now_ms, |at_ms| at_ms.min(scope.now_ms)))
+    .bind(connected_by)
+    .execute(&mut *scope.transaction)
+    .await?;
+    let settled = own::settle_invites(scope, &person_id, None).await?;
+    sqlx::query(
+        "UPDATE touches SET is_live_invite = 0, declined_at_ms = NULL \
+         WHERE tenant = $1 AND account_id = $2 AND person_id = $3 AND action = 'invite' AND state = 'sent'",
+    )
+    .bind(&scope.account.tenant)
+    .bind(&scope.account.id)
+    .bind(&person_id)
+    .execute(&mut *scope.transaction)
+    .await?;
+    let tell = whom::open_enrollments(scope, &person_id).await?.iter().map(|open| workflow_of(&open.id)).collect();
+    Ok(Applied { person_id: Some(person_id), effect: "connected".into(), tell, settled })
+}
+
+/// A status is a hint without an order: it acts at once, and the account is told to ask the provider.
+async fn account_status(scope: &mut Scope<'_>, status: AccountStatus) -> Result<Applied, StoreError> {
+    let (tenant, id) = (&scope.account.tenant, &scope.account.id);
+    lock_account(scope.transaction, scope.for_update, tenant, id).await?;
+    let state: Option<String> = sqlx::query_scalar("SELECT state FROM accounts WHERE tenant = $1 AND id = $2")
+        .bind(tenant)
+        .bind(id)
+        .fetch_optional(&mut *scope.transaction)
+        .await?;
+    let mut tell = vec![sender_account::workflow_id(&AccountId(id.clone()))];
+    let (state, reason) = match (status.can_send(), state.as_deref()) {
+        (Some(false), Some("active")) => ("disconnected", Some(format!("the provider says: {}", word(status)))),
+        (Some(true), Some("disconnected")) => ("active", None),
+        _ => return Ok(Applied { tell, effect: format!("{}: changes nothing", word(status)), ..Applied::default() }),
+    };
+    set_account_state(scope.transaction, tenant, id, state, reason.as_deref(), scope.now_ms).await?;
+    if state == "active" {
+        // What waited for the account goes on now.
+        let column = match scope.account.channel {
+            Channel::Linkedin => "linkedin_account_id",
+            Channel::Email => "email_account_id",
+        };
+        let waiting: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT id FROM enrollments WHERE tenant = $1 AND {column} = $2 AND is_open = 1 ORDER BY id"
+        )))
+        .bind(tenant)
+        .bind(id)
+        .fetch_all(&mut *scope.transaction)
+        .await?;
+        tell.extend(waiting.iter().map(|id| workflow_of(id)));
+    }
+    Ok(Applied { tell, effect: format!("{}: the account is {state}", word(status)), ..Applied::default() })
+}
+
+fn word(status: AccountStatus) -> String {
+    format!("{status:?}").to_lowercase()
+}
+
+fn workflow_of(enrollment_id: &str) -> String {
+    enrollment::workflow_id(&EnrollmentId(enrollment_id.to_owned()))
+}

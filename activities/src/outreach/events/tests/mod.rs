@@ -1,0 +1,304 @@
+//! Each kind of event on both databases: once, doubled, out of order, and of people nobody knows.
+
+mod world;
+
+use super::*;
+use crate::store::testing::each_backend;
+use futures::future::join_all;
+use serde_json::json;
+
+pub(in crate::outreach) use world::{CLOCK_MS, Told, World, clock};
+
+#[tokio::test]
+async fn a_reply_ends_the_enrollment_and_gives_its_reservations_back() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let touch = world.touch("e1", "invite", "sent", None, None).await;
+        world.touch("e1", "message", "planned", None, None).await;
+        let received = world.receive(&world.message("msg_9", "dana", "Thanks, happy to talk.", 0)).await;
+        assert!(received.is_new && !received.settled, "{received:?}");
+        assert_eq!(received.tell, ["enrollment/e1"]);
+        assert_eq!(world.enrollment("e1").await, ("replied".into(), "replied on LinkedIn".into()));
+        assert_eq!(world.touch_states("e1").await, ["sent", "released"]);
+        assert_eq!(world.touch_of(&touch).await.0, "sent");
+        assert_eq!(store.replies("default", "dana").await.unwrap()[0].kind, "reply");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_comes_twice_acts_once() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let body = world.message("msg_9", "dana", "Thanks", 0);
+        let all = join_all((0..6).map(|_| world.receive(&body))).await;
+        assert_eq!(all.iter().filter(|received| received.is_new).count(), 1);
+        assert!(all.iter().all(|received| received.event_id == all[0].event_id));
+        assert_eq!(store.replies("default", "dana").await.unwrap().len(), 1);
+        assert_eq!(store.events("default", false, 10).await.unwrap().len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn old_messages_of_a_history_end_nothing() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.touch("e1", "invite", "sent", None, None).await;
+        let old = 40 * 86_400_000;
+        world.receive(&world.message("msg_1", "dana", "Long ago", old)).await;
+        world.receive(&world.own("msg_2", "dana", "We met once", old)).await;
+        assert_eq!(world.enrollment("e1").await.0, "scheduled");
+        assert_eq!(world.paused("e1").await, None);
+        assert!(store.replies("default", "dana").await.unwrap().is_empty());
+        assert_eq!(store.events("default", false, 10).await.unwrap().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn our_own_message_settles_the_contact_in_doubt_and_counts_for_no_reply() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let text = r#"{"kind":"start_chat","person_provider_id":"ACoAAdana","text":"Hello  Dana,\nhow are you?"}"#;
+        let touch = world.touch("e1", "message", "unknown", Some(text), None).await;
+        let received = world.receive(&world.own("msg_5", "dana", "Hello Dana, how are you?", 0)).await;
+        assert!(received.settled, "{received:?}");
+        assert_eq!(world.touch_of(&touch).await, ("sent".into(), Some("msg_5".into()), Some("webhook".into())));
+        // The same text once more is the echo, whatever its id.
+        assert!(!world.receive(&world.own("msg_6", "dana", "Hello Dana, how are you?", 0)).await.settled);
+        assert_eq!((world.paused("e1").await, world.enrollment("e1").await.0), (None, "scheduled".into()));
+        assert!(store.replies("default", "dana").await.unwrap().is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_called_later_is_not_settled_by_an_earlier_one() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let text = r#"{"kind":"message","chat_id":"cht_1","text":"Hello"}"#;
+        let touch = world.touch("e1", "message", "unknown", Some(text), None).await;
+        world.receive(&world.own("msg_5", "dana", "Hello", 3_600_000)).await;
+        assert_eq!(world.touch_of(&touch).await.0, "unknown");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_owner_types_by_hand_pauses_the_enrollment() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.touch("e1", "message", "planned", None, None).await;
+        let received = world.receive(&world.own("msg_7", "dana", "Let us have lunch", 0)).await;
+        assert_eq!(received.tell, ["enrollment/e1"]);
+        assert_eq!(world.paused("e1").await.as_deref(), Some("the owner wrote by hand"));
+        assert_eq!(world.touch_states("e1").await, ["released"]);
+        assert_eq!(world.enrollment("e1").await.0, "scheduled");
+        assert_eq!(store.replies("default", "dana").await.unwrap()[0].kind, "owner");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_note_of_an_accepted_invitation_is_no_message_by_hand() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let note = r#"{"kind":"invite","person_provider_id":"ACoAAdana","note":"Shall we connect?"}"#;
+        world.touch("e1", "invite", "sent", Some(note), Some("inv_1")).await;
+        world.receive(&world.own("msg_8", "dana", "Shall we connect?", 0)).await;
+        assert_eq!(world.paused("e1").await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_settles_the_invitation_and_ends_its_life() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let touch = world.touch("e1", "invite", "unknown", None, None).await;
+        let received = world.receive(&world.connected("ACoAAother", Some("dana-whitlock"))).await;
+        assert!(received.settled, "{received:?}");
+        assert_eq!(received.tell, ["enrollment/e1"]);
+        assert_eq!(world.touch_of(&touch).await.0, "sent");
+        let row: (i64, String, Option<i64>, String) = sqlx::query_as(
+            "SELECT t.is_live_invite, p.provider_id, p.connected_at_ms, p.connected_by FROM touches t \
+             JOIN account_people p ON p.person_id = t.person_id WHERE t.id = $1",
+        )
+        .bind(&touch)
+        .fetch_one(store.read())
+        .await
+        .unwrap();
+        assert_eq!((row.0, row.1.as_str(), row.3.as_str()), (0, "ACoAAother", "webhook"));
+        assert!(row.2.is_some_and(|at_ms| at_ms >= CLOCK_MS));
+        assert_eq!(world.receive(&world.connected("ACoAAother", Some("dana-whitlock"))).await.is_new, false);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_opt_out_ends_every_campaign_and_suppresses_every_way() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.enroll("e2", "dana", "c2", "s-none").await;
+        let old = 40 * 86_400_000;
+        let received = world.receive(&world.message("msg_9", "dana", "Please remove me from your list", old)).await;
+        assert_eq!(received.tell, ["enrollment/e1", "enrollment/e2"]);
+        for enrollment in ["e1", "e2"] {
+            assert_eq!(world.enrollment(enrollment).await.0, "opted_out");
+        }
+        let mut listed: Vec<String> =
+            store.suppressions("default").await.unwrap().into_iter().map(|entry| entry.value).collect();
+        listed.sort();
+        assert_eq!(listed, ["dana-whitlock", "dana@nordhafen.example"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_what_stops_the_sequence_ends_the_enrollment() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.enroll("e2", "dana", "c2", "s-none").await;
+        let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
+        assert_eq!(received.tell, ["enrollment/e1", "enrollment/e2"]);
+        assert_eq!(world.enrollment("e1").await.0, "replied");
+        assert_eq!(world.enrollment("e2").await.0, "scheduled");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_colleague_is_left_alone_where_the_campaign_says_so() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.enroll("e3", "kim", "c1", "s-all").await;
+        world.enroll("e4", "lou", "c2", "s-all").await;
+        let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
+        assert_eq!(received.tell, ["enrollment/e1", "enrollment/e3"]);
+        let kim = world.enrollment("e3").await;
+        assert_eq!(kim, ("stopped".into(), "someone at the same company has replied".into()));
+        assert_eq!(world.enrollment("e4").await.0, "scheduled");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bounce_ends_only_who_was_mailed_and_buries_the_address() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.enroll("e2", "dana", "c2", "s-all").await;
+        let mail = r#"{"kind":"email","to_name":"Dana","to_address":"dana@nordhafen.example","subject":"Kegs","html":"x","reply_to":null,"headers":[]}"#;
+        world.touch("e1", "email", "sent", Some(mail), Some("trk_1")).await;
+        let report = "Final-Recipient: rfc822; Dana@nordhafen.example\nAction: failed\nStatus: 5.1.1\n";
+        let body = world.mail("eml_1", "mailer-daemon@mx.example", "Undelivered Mail", report, None);
+        assert_eq!(world.receive(&body).await.tell, ["enrollment/e1", "enrollment/e2"]);
+        assert_eq!(world.enrollment("e1").await, ("bounced".into(), "the mail came back".into()));
+        assert_eq!(world.enrollment("e2").await.0, "scheduled");
+        assert_eq!(store.suppressions("default").await.unwrap()[0].value, "dana@nordhafen.example");
+        assert_eq!(store.suppression_of("default", "dana").await.unwrap(), None, "LinkedIn stays open");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mails_find_their_person_by_address_or_by_what_they_answer() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let mail = r#"{"kind":"email","to_name":"Dana","to_address":"dana@nordhafen.example","subject":"Kegs at Nordhafen","html":"x","reply_to":null,"headers":[]}"#;
+        let touch = world.touch("e1", "email", "calling", Some(mail), None).await;
+        let settled = world.receive(&world.own_mail("eml_1", "Kegs at Nordhafen", "trk_1", "<m1@senders.example>")).await;
+        assert!(settled.settled, "{settled:?}");
+        assert_eq!(world.touch_of(&touch).await.1.as_deref(), Some("trk_1"));
+        let away = world.mail("eml_2", "dana@nordhafen.example", "Out of office", "Back in May", None);
+        assert!(world.receive(&away).await.tell.is_empty(), "an absence note ends nothing");
+        let alias = world.mail("eml_3", "d.whitlock@private.example", "Re: Kegs", "Tell me more", Some("<m1@senders.example>"));
+        assert_eq!(world.receive(&alias).await.tell, ["enrollment/e1"]);
+        assert_eq!(world.enrollment("e1").await, ("replied".into(), "replied by email".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn events_of_strangers_are_kept_and_can_be_applied_later() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.receive(&world.message("msg_9", "stranger", "Hello", 0)).await;
+        let other = json!({ "AccountStatus": { "account_id": "acc_unknown", "message": "CREDENTIALS" } });
+        world.receive(&other.to_string()).await;
+        let unmatched = store.events("default", true, 10).await.unwrap();
+        assert_eq!(unmatched.len(), 2);
+        world.see("stranger", "kim").await;
+        world.enroll("e3", "kim", "c2", "s-all").await;
+        let event = unmatched.iter().find(|event| event.kind == "message").unwrap();
+        let again = reprocess(&store, clock(), "default", event).await.unwrap().unwrap();
+        // The second is of a colleague in a campaign that one answer of a company ends.
+        assert_eq!((again.is_new, again.tell), (false, vec!["enrollment/e3".to_owned(), "enrollment/e1".to_owned()]));
+        assert_eq!(reprocess(&store, clock(), "default", event).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_account_is_disconnected_and_found_again() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let status =
+            |message: &str| json!({ "AccountStatus": { "account_id": "acc_1", "message": message } }).to_string();
+        assert_eq!(world.receive(&status("CREDENTIALS")).await.tell, ["account/a1"]);
+        let account = store.account("default", "a1").await.unwrap().unwrap();
+        assert_eq!(account.state, "disconnected");
+        assert_eq!(world.receive(&status("RECONNECTED")).await.tell, ["account/a1", "enrollment/e1"]);
+        assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "active");
+        sqlx::query("UPDATE accounts SET state = 'restricted'").execute(store.read()).await.unwrap();
+        world.receive(&status("OK")).await;
+        assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "restricted");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_answer_waits_for_a_call_that_may_still_begin() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let touch = world.touch("e1", "invite", "calling", None, None).await;
+        let begin_by_ms = clock().now_ms() + 60_000;
+        sqlx::query("UPDATE touches SET call_begin_by_ms = $2 WHERE id = $1")
+            .bind(&touch)
+            .bind(begin_by_ms)
+            .execute(store.read())
+            .await
+            .unwrap();
+        let body = world.message("msg_9", "dana", "Thanks", 0);
+        assert_eq!(world.receive(&body).await.answer_at_ms, Some(begin_by_ms));
+        assert_eq!(world.receive(&body).await.answer_at_ms, Some(begin_by_ms), "for a repeat as well");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_nobody_told_is_told_by_the_sweeper() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
+        let teller = Told::default();
+        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 0, "leased by who stored it");
+        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
+        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 1);
+        assert_eq!(teller.list(), received.tell);
+        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
+        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_event_is_refused() {
+    each_backend(async |store| {
+        for body in ["", "[]", r#"{"event":"message_received"}"#] {
+            let refused = receive(&store, clock(), "default", body.as_bytes()).await;
+            assert!(matches!(refused, Err(ReceiveError::Event(_))), "{body}: {refused:?}");
+        }
+    })
+    .await;
+}

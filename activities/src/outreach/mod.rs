@@ -1,0 +1,25 @@
+//! Outreach: planning, making and settling contacts, and learning what came of them.
+//!
+//! A contact is claimed in the store before it is made, and settled after it. Whoever finds a claim that is not settled asks
+//! the provider what became of it; nothing is sent again on a guess.
+
+mod activities;
+pub mod allot;
+pub mod calendar;
+mod decide;
+pub mod events;
+mod look;
+pub mod places;
+pub mod planner;
+pub mod reading;
+mod reconcile;
+mod round;
+pub mod sequence_file;
+mod settle;
+mod situation;
+mod start;
+pub mod simulate;
+pub mod templates;
+mod touch;
+
+pub use activities::{OutreachActivities, OutreachWork, UnipileActivities};

@@ -1,0 +1,193 @@
+//! Readings of the stand-in's lists on both databases.
+
+use super::*;
+use crate::config::Config;
+use crate::outreach::events::receive;
+use crate::outreach::events::tests::{CLOCK_MS, Told, World, clock};
+use crate::senders::SendRequest;
+use crate::senders::unipile::Unipile;
+use crate::store::testing::each_backend;
+use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig, UnipileOptions};
+
+const DANA: &str = "sim-dana-whitlock-1";
+
+struct Bench<'a> {
+    sandbox: Sandbox,
+    unipile: Unipile,
+    world: World<'a>,
+    told: Told,
+}
+
+impl<'a> Bench<'a> {
+    /// Dana is a person of the stand-in; nobody does anything unless a test says so.
+    async fn start(store: &'a Store) -> Self {
+        let options = UnipileOptions {
+            accept_permille: 0,
+            decline_permille: 0,
+            reply_permille: 0,
+            bounce_permille: 0,
+            reject_permille: 0,
+            complaint_permille: 0,
+            ..UnipileOptions::default()
+        };
+        let config = SandboxConfig { clock: clock(), unipile: options, ..SandboxConfig::default() };
+        let sandbox = Sandbox::start(config).await.unwrap();
+        let config = Config::sandbox(&sandbox.base_url());
+        let unipile = Unipile::from_config(&config, clock()).unwrap().unwrap();
+        let world = World::new(store).await;
+        let person = unipile.profile("acc_li_1", DANA).await.unwrap().provider_id;
+        world.run("UPDATE accounts SET provider_account_id = 'acc_li_1' WHERE id = 'a1'").await;
+        world.run(&format!("UPDATE persons SET linkedin_public_id = '{DANA}' WHERE id = 'dana'")).await;
+        world.run(&format!("UPDATE account_people SET provider_id = '{person}' WHERE person_id = 'dana'")).await;
+        Self { sandbox, unipile, world, told: Told::default() }
+    }
+
+    async fn read(&self) -> AccountAdvice {
+        self.read_of("a1").await
+    }
+
+    async fn read_of(&self, account: &str) -> AccountAdvice {
+        let reader = Reader { store: self.world.store, sender: &self.unipile, teller: &self.told, clock: clock() };
+        reader.read("default", account).await.unwrap()
+    }
+
+    async fn provider_id(&self) -> String {
+        self.unipile.profile("acc_li_1", DANA).await.unwrap().provider_id
+    }
+}
+
+#[tokio::test]
+async fn an_invitation_in_doubt_is_settled_by_the_list_of_pending_ones() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        let touch = bench.world.touch("e1", "invite", "unknown", None, None).await;
+        assert_eq!(bench.read().await.settled, 0, "nothing shows");
+        assert_eq!(bench.world.touch_of(&touch).await.0, "unknown", "absent is no proof");
+        let invite = SendRequest::Invite { person_provider_id: bench.provider_id().await, note: None };
+        let id = bench.unipile.send("acc_li_1", &invite, "t").await.unwrap().invitation_id;
+        let advice = bench.read().await;
+        assert_eq!((advice.state.as_str(), advice.settled), ("active", 1));
+        assert_eq!(bench.world.touch_of(&touch).await, ("sent".into(), id, Some("found".into())));
+        assert_eq!(bench.told.list(), ["enrollment/e1"]);
+        let hours = advice.sleep_ms as f64 / 3_600_000.0;
+        assert!((4.5..=7.5).contains(&hours), "{hours}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_connection_that_no_webhook_told_is_learnt_once() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        let touch = bench.world.touch("e1", "invite", "unknown", None, None).await;
+        bench.sandbox.unipile_connect_by_hand("acc_li_1", DANA).unwrap();
+        let advice = bench.read().await;
+        assert_eq!((advice.settled, advice.learnt), (1, 1));
+        assert_eq!(bench.world.touch_of(&touch).await.0, "sent");
+        assert_eq!(bench.read().await.learnt, 0);
+        let event = format!(
+            r#"{{"event":"new_relation","account_id":"acc_li_1","user_provider_id":"{}","user_public_identifier":"{DANA}"}}"#,
+            bench.provider_id().await
+        );
+        let late = receive(&store, clock(), "default", event.as_bytes()).await.unwrap();
+        assert!(!late.is_new, "the webhook has the same key");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_invitation_that_is_gone_without_connection_was_declined() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        let touch = bench.world.touch("e1", "invite", "sent", None, Some("inv_1")).await;
+        let declined = async || -> (i64, Option<i64>) {
+            sqlx::query_as("SELECT is_live_invite, declined_at_ms FROM touches WHERE id = $1")
+                .bind(&touch)
+                .fetch_one(store.read())
+                .await
+                .unwrap()
+        };
+        bench.read().await;
+        assert_eq!(declined().await, (1, None), "too young to say");
+        bench.world.run(&format!("UPDATE touches SET called_at_ms = {}", CLOCK_MS - 2 * OVERLAP_MS)).await;
+        assert_eq!(bench.read().await.learnt, 1);
+        let (live, at_ms) = declined().await;
+        assert!(live == 0 && at_ms.is_some_and(|at_ms| at_ms >= CLOCK_MS));
+        assert_eq!(bench.told.list(), ["enrollment/e1"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn messages_that_no_webhook_told_act_as_if_it_had() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        let person = bench.provider_id().await;
+        bench.sandbox.unipile_connect_by_hand("acc_li_1", DANA).unwrap();
+        let request = SendRequest::StartChat { person_provider_id: person, text: "Hello Dana".into() };
+        let text = serde_json::to_string(&request).unwrap();
+        let touch = bench.world.touch("e1", "message", "unknown", Some(&text), None).await;
+        let sent = bench.unipile.send("acc_li_1", &request, "t").await.unwrap();
+        assert_eq!(bench.read().await.settled, 1);
+        assert_eq!(bench.world.touch_of(&touch).await, ("sent".into(), sent.message_id, Some("found".into())));
+        bench.sandbox.unipile_reply("acc_li_1", DANA, "Thanks, happy to talk").unwrap();
+        assert_eq!(bench.read().await.learnt, 1);
+        assert_eq!(bench.world.enrollment("e1").await.0, "replied");
+        assert_eq!(bench.read().await.learnt, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mailbox_is_read_like_a_webhook_tells_it() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        bench.world.add_account("a2", "acc_mail_1", Channel::Email).await;
+        let request = SendRequest::Email {
+            to_name: "Dana".into(),
+            to_address: "dana@nordhafen.example".into(),
+            subject: "Kegs at Nordhafen".into(),
+            html: "<p>Hello</p>".into(),
+            reply_to: None,
+            headers: Vec::new(),
+        };
+        let text = serde_json::to_string(&request).unwrap();
+        let touch = bench.world.touch("e1", "email", "unknown", Some(&text), None).await;
+        bench.world.run("UPDATE touches SET account_id = 'a2'").await;
+        let sent = bench.unipile.send("acc_mail_1", &request, "t").await.unwrap();
+        assert_eq!(bench.read_of("a2").await.settled, 1);
+        assert_eq!(bench.world.touch_of(&touch).await, ("sent".into(), sent.message_id, Some("found".into())));
+        bench.sandbox.unipile_reply("acc_mail_1", "dana@nordhafen.example", "Please unsubscribe me").unwrap();
+        bench.read_of("a2").await;
+        assert_eq!(bench.world.enrollment("e1").await.0, "opted_out");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lost_account_is_noted_and_its_lists_are_left_alone() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        let change = |status: &str| AccountChange { status: Some(status.into()), restricted: None };
+        bench.sandbox.change_unipile_account("acc_li_1", &change("CREDENTIALS")).unwrap();
+        assert_eq!(bench.read().await.state, "disconnected");
+        bench.sandbox.change_unipile_account("acc_li_1", &change("OK")).unwrap();
+        assert_eq!(bench.read().await.state, "active");
+        assert_eq!(bench.told.list(), ["enrollment/e1"], "who waited for it goes on");
+        assert_eq!(bench.read_of("gone").await.state, "removed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_person_settles_what_nothing_explains() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let touch = world.touch("e1", "message", "unknown", None, None).await;
+        assert!(store.settle_by_person("default", &touch, false, CLOCK_MS).await.unwrap());
+        assert_eq!(world.touch_of(&touch).await, ("refused".into(), None, Some("person".into())));
+        assert!(!store.settle_by_person("default", &touch, true, CLOCK_MS).await.unwrap(), "it is settled");
+        assert!(!store.settle_by_person("default", "no such touch", true, CLOCK_MS).await.unwrap());
+    })
+    .await;
+}

@@ -1,0 +1,333 @@
+//! A campaign's round: whose turn it is today, and whether anybody was forgotten.
+
+use super::activities::{OutreachWork, fault, store_failure};
+use super::allot::{AccountDay, AllotRequest, allot, openers};
+use super::calendar::Calendar;
+use super::events::Teller;
+use crate::store::StoreError;
+use crate::store::accounts::Account;
+use crate::store::campaigns::Campaign;
+use crate::store::enrollments::{Enrollment, NewEnrollment, end_enrollment, enroll, lock_person};
+use crate::store::leads::Lead;
+use futures::FutureExt;
+use leadflow_workflows::contract::{AdviceNext, CampaignAdvice, CampaignRef, EnrollmentRef};
+use leadflow_workflows::domain::ids::{EnrollmentId, TenantId};
+use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
+use leadflow_workflows::domain::permits::Use;
+use leadflow_workflows::enrollment::workflow_id;
+use sqlx::AnyConnection;
+use temporalio_common::error::ApplicationFailure;
+use temporalio_sdk::activities::ActivityError;
+
+const HOUR_MS: i64 = 3_600_000;
+/// An enrollment that should have woken so long ago was forgotten.
+const OVERDUE_MS: i64 = HOUR_MS;
+/// However fast the clock runs, a campaign does not go round without pause.
+const SHORTEST_PAUSE_MS: u64 = 200;
+
+impl OutreachWork {
+    pub(super) async fn round(&self, reference: &CampaignRef) -> Result<CampaignAdvice, ActivityError> {
+        let (tenant, id) = (reference.tenant.as_str(), reference.campaign_id.as_str());
+        let campaign = self.store.campaign(tenant, id).await.map_err(store_failure)?;
+        let campaign = campaign.ok_or_else(|| fault("unknown_campaign", "the store does not hold this campaign"))?;
+        if !campaign.has_ended() {
+            self.remember_forgotten(&campaign).await?;
+        }
+        if campaign.state == "running" {
+            self.begin_leads(&campaign).await?;
+        }
+        let now_ms = self.clock.now_ms();
+        let counts = self.store.campaign_counts(&campaign).await.map_err(store_failure)?;
+        let mut state = campaign.state.clone();
+        if state == "running"
+            && counts.open == 0
+            && counts.waiting == 0
+            && self.store.complete_campaign(tenant, id, now_ms).await.map_err(store_failure)?
+        {
+            state = "completed".into();
+        }
+        let sleep_ms = self.sleep_ms(now_ms, now_ms + HOUR_MS).max(SHORTEST_PAUSE_MS);
+        Ok(CampaignAdvice { state, open: counts.open, ended: counts.ended, waiting: counts.waiting, sleep_ms })
+    }
+
+    /// Starts what has no workflow, and wakes what has slept too long.
+    async fn remember_forgotten(&self, campaign: &Campaign) -> Result<(), ActivityError> {
+        let now_ms = self.clock.now_ms();
+        let overdue_ms = now_ms - OVERDUE_MS - self.virtual_ms(self.config.timings.touch_activity_ms);
+        let forgotten = self
+            .store
+            .forgotten_enrollments(&campaign.tenant, &campaign.id, overdue_ms)
+            .await
+            .map_err(store_failure)?;
+        for enrollment in forgotten {
+            let delay_ms = if enrollment.workflow_started_at_ms.is_none() {
+                self.sleep_ms(now_ms, enrollment.wakes_at_ms)
+            } else {
+                0
+            };
+            self.start_and_note(&enrollment, delay_ms).await?;
+            if enrollment.workflow_started_at_ms.is_some() {
+                let id = workflow_id(&EnrollmentId(enrollment.id.clone()));
+                self.client.look(&id).await.map_err(|error| {
+                    ActivityError::from(
+                        ApplicationFailure::builder(error.to_string())
+                            .type_name("temporal_unreachable".to_owned())
+                            .build(),
+                    )
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins with the leads whose turn it is, the best first.
+    async fn begin_leads(&self, campaign: &Campaign) -> Result<(), ActivityError> {
+        let now_ms = self.clock.now_ms();
+        let tenant = campaign.tenant.as_str();
+        let sequence = self.store.sequence(tenant, &campaign.sequence_id).await.map_err(store_failure)?;
+        let sequence = sequence.ok_or_else(|| fault("unknown_sequence", "the store does not hold this sequence"))?;
+        let openers = openers(&sequence.sequence);
+        let Some(channel) = openers.first().map(|opener| opener.action.channel()) else { return Ok(()) };
+        let waiting = self.store.waiting_leads_of_campaign(campaign).await.map_err(store_failure)?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let mut accounts = Vec::new();
+        for id in &campaign.accounts {
+            accounts.extend(self.store.account(tenant, id).await.map_err(store_failure)?);
+        }
+        let is_ready = |account: &&Account| {
+            account.state == "active" && account.deferred_until_ms.is_none_or(|until_ms| until_ms <= now_ms)
+        };
+        let first: Vec<&Account> =
+            accounts.iter().filter(|account| account.channel == channel).filter(is_ready).collect();
+        let second: Vec<&Account> = accounts.iter().filter(|account| account.channel != channel).collect();
+        let mut days = Vec::new();
+        for account in &first {
+            days.push(self.day(campaign, account, now_ms).await.map_err(store_failure)?);
+        }
+        let account_days: Vec<AccountDay<'_>> = first
+            .iter()
+            .zip(&days)
+            .map(|(account, day)| AccountDay {
+                limits: &account.settings.limits,
+                sender: &day.calendar,
+                uses: &day.uses,
+                starts_ms: &day.starts_ms,
+                pending: day.pending,
+            })
+            .collect();
+        let starts = allot(&AllotRequest {
+            now_ms,
+            openers: &openers,
+            starts_per_day: campaign.settings.starts_per_day,
+            accounts: &account_days,
+            waiting: waiting.len(),
+            jitter: rand::random(),
+        });
+        let mut turns = waiting.into_iter().enumerate();
+        for start in starts {
+            let account = first[start.account];
+            // A lead that cannot be enrolled now leaves its turn to the next.
+            for (number, lead) in turns.by_ref() {
+                let other = (!second.is_empty()).then(|| second[number % second.len()]);
+                if self.begin_lead(campaign, &lead, account, other, start.at_ms).await? {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Enrolls one lead, reserves its first step, and starts its workflow for then. `false` when it is not its turn after all.
+    async fn begin_lead(
+        &self,
+        campaign: &Campaign,
+        lead_id: &str,
+        account: &Account,
+        other: Option<&Account>,
+        at_ms: i64,
+    ) -> Result<bool, ActivityError> {
+        let background = self.background_of(campaign.clone(), campaign.sequence_id.clone(), lead_id).await?;
+        let of = |channel| {
+            [Some(account), other]
+                .into_iter()
+                .flatten()
+                .find(|account| account.channel == channel)
+                .map(|account| account.id.as_str())
+        };
+        let new = NewEnrollment {
+            campaign_id: &campaign.id,
+            lead_id,
+            person_id: &background.lead.person_id,
+            sequence_id: &campaign.sequence_id,
+            linkedin_account_id: of(Channel::Linkedin),
+            email_account_id: of(Channel::Email),
+            is_exclusive: !campaign.settings.allow_parallel,
+            started_at_ms: at_ms,
+        };
+        let tenant = campaign.tenant.as_str();
+        let begun = self
+            .store
+            .write(|transaction| {
+                let (background, new) = (&background, &new);
+                async move {
+                    lock_person(transaction, self.store.for_update(), tenant, new.person_id).await?;
+                    let now_ms = self.now_ms(transaction).await?;
+                    let Some(id) = enroll(transaction, tenant, new, now_ms).await? else { return Ok(None) };
+                    if has_replied(transaction, tenant, &background.lead).await? {
+                        let (state, cause) = (EnrollmentState::Stopped, "the person has replied before: write by hand");
+                        end_enrollment(transaction, tenant, &id, state, cause, now_ms).await?;
+                        return Ok(Some((id, None)));
+                    }
+                    let reference =
+                        EnrollmentRef { tenant: TenantId(tenant.to_owned()), enrollment_id: EnrollmentId(id.clone()) };
+                    let decided = self.decide(transaction, background, &reference).await?;
+                    let delay_ms = decided.and_then(|decided| match decided.advice.next {
+                        AdviceNext::Touch { sleep_ms, .. } | AdviceNext::Wait { sleep_ms, .. } => Some(sleep_ms),
+                        AdviceNext::Done { .. } => None,
+                    });
+                    Ok(Some((id, delay_ms)))
+                }
+                .boxed()
+            })
+            .await
+            .map_err(store_failure)?;
+        let Some((id, delay_ms)) = begun else { return Ok(false) };
+        if let Some(delay_ms) = delay_ms
+            && let Some(enrollment) = self.store.enrollment(tenant, &id).await.map_err(store_failure)?
+        {
+            self.start_and_note(&enrollment, delay_ms).await?;
+            return Ok(true);
+        }
+        // It ended before it began: its turn goes to the next lead.
+        Ok(false)
+    }
+
+    async fn start_and_note(&self, enrollment: &Enrollment, delay_ms: u64) -> Result<(), ActivityError> {
+        self.start_enrollment(enrollment, delay_ms).await?;
+        self.store
+            .note_workflow_started(&enrollment.tenant, &enrollment.id, self.clock.now_ms())
+            .await
+            .map_err(store_failure)
+    }
+
+    async fn day(&self, campaign: &Campaign, account: &Account, now_ms: i64) -> Result<Day, StoreError> {
+        let settings = &account.settings;
+        let keeps = campaign.settings.keep_holidays;
+        let calendar = Calendar::new(&settings.hours, &settings.time_zone, &settings.country, keeps)
+            .map_err(|_| StoreError::unreadable("hours"))?;
+        let uses = self.store.account_uses(&account.tenant, &account.id, now_ms).await?;
+        let (starts_ms, pending) = self.store.starts_of_account(campaign, &account.id, now_ms).await?;
+        Ok(Day { calendar, uses, starts_ms, pending })
+    }
+}
+
+/// What the allotment knows of an account.
+struct Day {
+    calendar: Calendar,
+    uses: Vec<Use>,
+    starts_ms: Vec<i64>,
+    pending: u32,
+}
+
+/// Someone who has written to us is in a conversation, which no sequence takes over.
+async fn has_replied(transaction: &mut AnyConnection, tenant: &str, lead: &Lead) -> Result<bool, StoreError> {
+    let replies: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM replies WHERE tenant = $1 AND person_id = $2 AND kind = 'reply'")
+            .bind(tenant)
+            .bind(&lead.person_id)
+            .fetch_one(transaction)
+            .await?;
+    Ok(replies > 0)
+}
+
+/// How far a campaign is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) open: u32,
+    pub(crate) ended: u32,
+    pub(crate) waiting: u32,
+}
+
+impl crate::store::Store {
+    /// The ids of leads that wait for their turn, the best first.
+    pub(crate) async fn waiting_leads_of_campaign(&self, campaign: &Campaign) -> Result<Vec<String>, StoreError> {
+        let settings = &campaign.settings;
+        let most = match settings.leads {
+            None => i64::MAX,
+            Some(leads) => {
+                let enrolled: i64 =
+                    sqlx::query_scalar("SELECT COUNT(*) FROM enrollments WHERE tenant = $1 AND campaign_id = $2")
+                        .bind(&campaign.tenant)
+                        .bind(&campaign.id)
+                        .fetch_one(self.read())
+                        .await
+                        .map_err(|error| self.error(error))?;
+                (i64::from(leads) - enrolled).max(0)
+            }
+        };
+        sqlx::query_scalar(
+            "SELECT l.id FROM leads l WHERE l.tenant = $1 AND l.search_id = $2 AND l.state = 'ready' \
+             AND COALESCE(l.score, 0) >= $3 AND NOT EXISTS (SELECT 1 FROM enrollments e \
+             WHERE e.tenant = l.tenant AND e.campaign_id = $4 AND e.person_id = l.person_id) \
+             ORDER BY COALESCE(l.score, 0) DESC, l.number LIMIT $5",
+        )
+        .bind(&campaign.tenant)
+        .bind(&campaign.search_id)
+        .bind(i64::from(settings.minimum_score))
+        .bind(&campaign.id)
+        .bind(most)
+        .fetch_all(self.read())
+        .await
+        .map_err(|error| self.error(error))
+    }
+
+    async fn campaign_counts(&self, campaign: &Campaign) -> Result<Counts, StoreError> {
+        let (open, ended): (i64, i64) = sqlx::query_as(
+            "SELECT CAST(COALESCE(SUM(is_open), 0) AS BIGINT), CAST(COALESCE(SUM(1 - is_open), 0) AS BIGINT) \
+             FROM enrollments WHERE tenant = $1 AND campaign_id = $2",
+        )
+        .bind(&campaign.tenant)
+        .bind(&campaign.id)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        let waiting = self.waiting_leads_of_campaign(campaign).await?.len();
+        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(Counts { open: count(open), ended: count(ended), waiting: u32::try_from(waiting).unwrap_or(u32::MAX) })
+    }
+
+    /// When the enrollments of a campaign on an account started, for two days back; and how many open ones of all campaigns
+    /// have neither made nor reserved a contact yet.
+    async fn starts_of_account(
+        &self,
+        campaign: &Campaign,
+        account_id: &str,
+        now_ms: i64,
+    ) -> Result<(Vec<i64>, u32), StoreError> {
+        let starts = sqlx::query_scalar(
+            "SELECT started_at_ms FROM enrollments WHERE tenant = $1 AND campaign_id = $2 AND started_at_ms > $4 \
+             AND (linkedin_account_id = $3 OR (linkedin_account_id IS NULL AND email_account_id = $3))",
+        )
+        .bind(&campaign.tenant)
+        .bind(&campaign.id)
+        .bind(account_id)
+        .bind(now_ms - 48 * HOUR_MS)
+        .fetch_all(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        let pending: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM enrollments e WHERE e.tenant = $1 AND e.is_open = 1 AND e.state = 'scheduled' \
+             AND (e.linkedin_account_id = $2 OR (e.linkedin_account_id IS NULL AND e.email_account_id = $2)) \
+             AND NOT EXISTS (SELECT 1 FROM touches t WHERE t.tenant = e.tenant AND t.enrollment_id = e.id \
+             AND t.action <> 'visit_profile' AND t.state <> 'released')",
+        )
+        .bind(&campaign.tenant)
+        .bind(account_id)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok((starts, u32::try_from(pending).unwrap_or(u32::MAX)))
+    }
+}

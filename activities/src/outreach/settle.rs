@@ -1,0 +1,249 @@
+//! What the answer to a call means for its touch, its account and its person.
+
+use super::activities::OutreachWork;
+use super::touch::{Target, is_claimed_by};
+use crate::senders::{SendError, Sent, Verdict};
+use crate::store::StoreError;
+use crate::store::accounts::{defer_account, set_account_state};
+use crate::store::enrollments::{lock_account, lock_person};
+use crate::store::suppressions::suppress;
+use crate::store::touches::{self, Touch, Unsent, settle_sent, settle_unsent};
+use futures::FutureExt;
+use leadflow_workflows::contract::TouchInput;
+use leadflow_workflows::domain::outreach::Action;
+use leadflow_workflows::domain::provider::Provider;
+use leadflow_workflows::domain::suppression::{SuppressionKind, SuppressionOrigin};
+use sqlx::AnyConnection;
+use std::time::Duration;
+
+/// A call that did surely not happen is made again after this time.
+const AGAIN_MS: i64 = 60_000;
+/// An invitation that LinkedIn calls too recent, and that was none of ours.
+const OTHERS_INVITATION: Duration = Duration::from_hours(21 * 24);
+
+/// How a call ended.
+pub(super) enum Outcome {
+    Sent(Sent),
+    Unsent { kind: String, verdict: Verdict, speaks_against_provider: bool },
+}
+
+impl Outcome {
+    pub(super) fn of(answer: Result<Sent, SendError>) -> Self {
+        match answer {
+            Ok(sent) => Self::Sent(sent),
+            Err(error) => Self::Unsent {
+                speaks_against_provider: Self::speaks_against_provider(&error),
+                kind: error.kind,
+                verdict: error.verdict,
+            },
+        }
+    }
+
+    /// Time-outs, connection errors and 5xx count for the breaker.
+    pub(super) fn speaks_against_provider(error: &SendError) -> bool {
+        error.status.is_none_or(|status| status >= 500)
+    }
+
+    pub(super) fn unsent(kind: &str, verdict: Verdict) -> Self {
+        Self::Unsent { kind: kind.to_owned(), verdict, speaks_against_provider: false }
+    }
+}
+
+impl OutreachWork {
+    /// Writes the outcome down, if this attempt still holds the claim.
+    pub(super) async fn settle(
+        &self,
+        input: &TouchInput,
+        target: &Target,
+        touch: &Touch,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        let tenant = input.enrollment.tenant.as_str();
+        self.store
+            .write(|transaction| {
+                async move {
+                    let for_update = self.store.for_update();
+                    lock_person(transaction, for_update, tenant, &target.person_id).await?;
+                    lock_account(transaction, for_update, tenant, &target.account.id).await?;
+                    let now_ms = self.now_ms(transaction).await?;
+                    self.note_health(transaction, outcome, now_ms).await?;
+                    let stored = touches::of_enrollment(transaction, tenant, &touch.enrollment_id).await?;
+                    let is_ours = stored.iter().any(|row| row.id == touch.id && is_claimed_by(row, &target.token));
+                    match outcome {
+                        Outcome::Sent(sent) => {
+                            self.note_sent(transaction, tenant, target, touch, sent, now_ms).await?;
+                        }
+                        Outcome::Unsent { kind, verdict, .. } => {
+                            let unsent =
+                                self.note_unsent(transaction, tenant, target, touch, (kind, *verdict), now_ms).await?;
+                            match unsent {
+                                Some(unsent) if is_ours => {
+                                    settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
+                                }
+                                _ => {}
+                            }
+                        }
+                    }
+                    Ok(())
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    async fn note_health(
+        &self,
+        transaction: &mut AnyConnection,
+        outcome: &Outcome,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let is_good = !matches!(outcome, Outcome::Unsent { speaks_against_provider: true, .. });
+        self.gate.call_ended(transaction, Provider::Unipile, is_good, now_ms).await
+    }
+
+    /// A good answer settles the touch whoever holds the claim by now: it was made.
+    async fn note_sent(
+        &self,
+        transaction: &mut AnyConnection,
+        tenant: &str,
+        target: &Target,
+        touch: &Touch,
+        sent: &Sent,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let message = sent.message_id.as_deref().or(sent.invitation_id.as_deref());
+        let settled =
+            settle_sent(transaction, tenant, &touch.id, message, sent.chat_id.as_deref(), "answered", now_ms).await?;
+        if !settled && message.is_some() {
+            // The provider repeated an id of another touch; this one was made all the same.
+            settle_sent(transaction, tenant, &touch.id, None, sent.chat_id.as_deref(), "answered", now_ms).await?;
+        }
+        let profile = sent.profile.as_ref();
+        note_seen(
+            transaction,
+            tenant,
+            target,
+            Seen {
+                provider_id: profile.map(|profile| profile.provider_id.as_str()),
+                chat_id: sent.chat_id.as_deref(),
+                is_connection: profile.is_some_and(|profile| profile.is_connection),
+                is_look: profile.is_some(),
+                by: "profile",
+            },
+            now_ms,
+        )
+        .await
+    }
+
+    /// Acts on an error as its row in the provider's table says, and tells what becomes of the touch; `None` when that is
+    /// settled already.
+    async fn note_unsent<'a>(
+        &self,
+        transaction: &mut AnyConnection,
+        tenant: &str,
+        target: &Target,
+        touch: &Touch,
+        (kind, verdict): (&'a str, Verdict),
+        now_ms: i64,
+    ) -> Result<Option<Unsent<'a>>, StoreError> {
+        let account = target.account.id.as_str();
+        let after = |wait: Duration| now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        let released = |not_before_ms| Some(Unsent::Released { problem: kind, not_before_ms });
+        Ok(match verdict {
+            Verdict::AlreadyConnected => {
+                let seen = Seen { is_connection: true, by: "answer", ..Seen::default() };
+                note_seen(transaction, tenant, target, seen, now_ms).await?;
+                Some(Unsent::Refused(kind))
+            }
+            // Refusing the second proves that the first was made.
+            Verdict::AlreadyInvited if touch.calls > 1 => {
+                settle_sent(transaction, tenant, &touch.id, None, None, kind, now_ms).await?;
+                None
+            }
+            Verdict::AlreadyInvited => released(Some(after(OTHERS_INVITATION))),
+            Verdict::DeferLead { wait } => released(Some(after(wait))),
+            Verdict::DeferAccount { wait, weekly } => {
+                let wait = if weekly { wait.max(Duration::from_hours(7 * 24)) } else { wait };
+                defer_account(transaction, tenant, account, after(wait), kind).await?;
+                released(None)
+            }
+            Verdict::PauseAccount { restricted } => {
+                let state = if restricted { "restricted" } else { "disconnected" };
+                set_account_state(transaction, tenant, account, state, Some(kind), now_ms).await?;
+                released(None)
+            }
+            Verdict::NeedsPerson => {
+                set_account_state(transaction, tenant, account, "held", Some(kind), now_ms).await?;
+                released(None)
+            }
+            Verdict::BadAddress => {
+                if let Some(address) = &target.email {
+                    let (kind, origin) = (SuppressionKind::Email, SuppressionOrigin::Bounce);
+                    let reason = "mail to this address was refused for good";
+                    suppress(transaction, tenant, kind, address, reason, origin, now_ms).await?;
+                }
+                Some(Unsent::Refused(leadflow_workflows::domain::walk::BAD_ADDRESS))
+            }
+            Verdict::NotConnected | Verdict::Unreachable | Verdict::NoCredits | Verdict::Refused => {
+                Some(Unsent::Refused(kind))
+            }
+            Verdict::Backoff => released(Some(now_ms + AGAIN_MS)),
+            // Nobody is told of a visit twice that matters, and reads have no outcome to doubt.
+            Verdict::Unknown if touch.action == Action::VisitProfile => {
+                settle_sent(transaction, tenant, &touch.id, None, None, kind, now_ms).await?;
+                None
+            }
+            Verdict::Unknown => Some(Unsent::Unknown { problem: None, not_before_ms: None }),
+        })
+    }
+}
+
+/// What a call showed of a person, as this account sees them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen<'a> {
+    pub(super) provider_id: Option<&'a str>,
+    pub(super) chat_id: Option<&'a str>,
+    pub(super) is_connection: bool,
+    pub(super) is_look: bool,
+    /// What it was learnt by.
+    pub(super) by: &'a str,
+}
+
+pub(super) async fn note_seen(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    target: &Target,
+    seen: Seen<'_>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let connected_at_ms = seen.is_connection.then_some(now_ms);
+    sqlx::query(
+        "INSERT INTO account_people (account_id, tenant, person_id, provider_id, provider_chat_id, connected_at_ms, \
+         connected_by, looked_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
+         ON CONFLICT (account_id, person_id) DO UPDATE SET \
+         provider_id = COALESCE($4, account_people.provider_id), \
+         provider_chat_id = COALESCE($5, account_people.provider_chat_id), \
+         connected_by = CASE WHEN account_people.connected_at_ms IS NULL THEN $7 ELSE account_people.connected_by END, \
+         connected_at_ms = COALESCE(account_people.connected_at_ms, $6), \
+         looked_at_ms = COALESCE($8, account_people.looked_at_ms)",
+    )
+    .bind(&target.account.id)
+    .bind(tenant)
+    .bind(&target.person_id)
+    .bind(seen.provider_id)
+    .bind(seen.chat_id)
+    .bind(connected_at_ms)
+    .bind(connected_at_ms.map(|_| seen.by))
+    .bind(seen.is_look.then_some(now_ms))
+    .execute(&mut *transaction)
+    .await?;
+    if seen.is_connection {
+        sqlx::query("UPDATE touches SET is_live_invite = 0 WHERE tenant = $1 AND account_id = $2 AND person_id = $3")
+            .bind(tenant)
+            .bind(&target.account.id)
+            .bind(&target.person_id)
+            .execute(transaction)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,328 @@
+//! One contact: claimed under the lock of its person, made by one call, settled by what came back.
+
+use super::activities::{OutreachWork, store_failure};
+use super::decide::{Decided, key};
+use super::settle::Outcome;
+use super::situation::{Background, Situation};
+use super::templates::{self, Message, Tokens};
+use crate::failpoint::fail_point;
+use crate::senders::{SendRequest, Verdict};
+use crate::store::StoreError;
+use crate::store::accounts::Account;
+use crate::store::enrollments::note_advice;
+use crate::store::searches::{from_json, to_json};
+use crate::store::touches::{self, Claim, Touch, TouchKey, note_look, refuse_uncalled, take_over};
+use futures::FutureExt;
+use leadflow_workflows::contract::{Advice, AdviceNext, TouchInput};
+use leadflow_workflows::domain::outreach::{Action, Hold, TouchState};
+use leadflow_workflows::domain::permits::refusal;
+use leadflow_workflows::domain::provider::Provider;
+use leadflow_workflows::domain::sequence::StepKind;
+use sqlx::AnyConnection;
+use std::time::{Duration, Instant};
+use temporalio_sdk::activities::ActivityError;
+use uuid::Uuid;
+
+/// Of the time for a call, so much may pass between the claim and the beginning of the call.
+const BEGIN_WITHIN: u64 = 4;
+/// A profile that was read within this time need not be read again before an invitation.
+const LOOK_HOLDS_MS: i64 = 86_400_000;
+/// Attempts of one activity to get from a look to the call; more mean that something else is going on.
+const APPROACHES: usize = 8;
+
+/// What may be done now.
+enum Approach {
+    /// Nothing; the enrollment has other things to do, or has to wait.
+    Advice(Advice),
+    /// Read the person's profile first.
+    Look(Box<Target>),
+    /// Make the call.
+    Call(Box<Target>),
+    /// Find out what became of an earlier call.
+    Reconcile(Box<Target>),
+    /// The background has changed under the locks.
+    Again,
+}
+
+/// A contact, and the attempt that may make or settle it.
+pub(super) struct Target {
+    pub(super) action: Action,
+    pub(super) account: Account,
+    pub(super) person_id: String,
+    pub(super) public_id: String,
+    pub(super) provider_id: Option<String>,
+    pub(super) chat_id: Option<String>,
+    pub(super) email: Option<String>,
+    /// Present for calls and reconciliations.
+    pub(super) touch: Option<Touch>,
+    pub(super) token: String,
+    /// When the claim was committed, at the latest.
+    pub(super) claimed: Instant,
+}
+
+impl OutreachWork {
+    pub(super) async fn touch(&self, input: &TouchInput) -> Result<Advice, ActivityError> {
+        for _ in 0..APPROACHES {
+            let background = self.background(&input.enrollment).await?;
+            fail_point("touch-before-claim").await;
+            let claimed = Instant::now();
+            let token = Uuid::new_v4().to_string();
+            let approach = self
+                .store
+                .write(|transaction| self.approach(transaction, &background, input, &token, claimed).boxed())
+                .await
+                .map_err(store_failure)?;
+            match approach {
+                Approach::Advice(advice) => return Ok(advice),
+                Approach::Again => {}
+                Approach::Look(target) => {
+                    let key = TouchKey {
+                        tenant: input.enrollment.tenant.as_str(),
+                        campaign_id: &background.campaign.id,
+                        enrollment_id: input.enrollment.enrollment_id.as_str(),
+                        person_id: &target.person_id,
+                        account_id: &target.account.id,
+                        step_id: &input.step,
+                        action: target.action,
+                        has_note: false,
+                    };
+                    self.look(key, &target).await?;
+                }
+                Approach::Call(target) => {
+                    fail_point("touch-after-claim").await;
+                    self.call(input, &target).await?;
+                    return self.advance(&input.enrollment).await;
+                }
+                Approach::Reconcile(target) => {
+                    self.reconcile(input, &background, &target).await?;
+                    return self.advance(&input.enrollment).await;
+                }
+            }
+        }
+        self.advance(&input.enrollment).await
+    }
+
+    /// Under the locks: whether this step's contact may be made now, and its claim if so.
+    async fn approach(
+        &self,
+        transaction: &mut AnyConnection,
+        background: &Background,
+        input: &TouchInput,
+        token: &str,
+        claimed: Instant,
+    ) -> Result<Approach, StoreError> {
+        let Some(decided) = self.decide(transaction, background, &input.enrollment).await? else {
+            return Ok(Approach::Again);
+        };
+        let Decided { advice, situation } = decided;
+        let action = match &advice.next {
+            AdviceNext::Touch { step, action, at_ms, .. } if *step == input.step && *at_ms <= situation.now_ms => {
+                *action
+            }
+            _ => return Ok(Approach::Advice(advice)),
+        };
+        let Some(account) = situation.account(action) else { return Ok(Approach::Advice(advice)) };
+        let mut target = Target {
+            action,
+            account: account.clone(),
+            person_id: situation.enrollment.person_id.clone(),
+            public_id: background.lead.linkedin_public_id.clone(),
+            provider_id: situation.seen.provider_id.clone(),
+            chat_id: situation.seen.chat_id.clone(),
+            email: background.lead.email.clone(),
+            touch: situation.touch(&input.step).cloned(),
+            token: token.to_owned(),
+            claimed,
+        };
+        if let Some(touch) = target.touch.as_ref().filter(|touch| touch.is_in_doubt()) {
+            let tenant = &situation.enrollment.tenant;
+            let taken = take_over(transaction, tenant, &touch.id, touch.token.as_deref(), token).await?;
+            return Ok(if taken { Approach::Reconcile(Box::new(target)) } else { Approach::Again });
+        }
+        if let Some(until_ms) = self.gate.open_until(transaction, Provider::Unipile, situation.now_ms).await? {
+            return Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::BreakerOpen, until_ms).await?));
+        }
+        if needs_look(&situation, action) {
+            return self.approach_look(transaction, background, input, &situation, target).await;
+        }
+        let request = match render(background, &situation, &input.step) {
+            Ok(request) => request,
+            Err(problem) => {
+                let key = key(background, &situation, &target.account, &input.step, action);
+                refuse_uncalled(transaction, key, &problem, situation.now_ms).await?;
+                return Ok(Approach::Again);
+            }
+        };
+        target.touch = self.claim(transaction, background, &situation, &target, &input.step, action, &request).await?;
+        Ok(match target.touch {
+            Some(_) => Approach::Call(Box::new(target)),
+            // Another invitation to the same person may still be accepted.
+            None => {
+                let tomorrow_ms = situation.now_ms + LOOK_HOLDS_MS;
+                Approach::Advice(self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?)
+            }
+        })
+    }
+
+    /// A look counts against the account's profile views.
+    async fn approach_look(
+        &self,
+        transaction: &mut AnyConnection,
+        background: &Background,
+        input: &TouchInput,
+        situation: &Situation,
+        target: Target,
+    ) -> Result<Approach, StoreError> {
+        let key = key(background, situation, &target.account, &input.step, Action::VisitProfile);
+        let now_ms = situation.now_ms;
+        let uses = touches::uses(transaction, key.tenant, key.account_id, now_ms, false, None).await?;
+        let limits = &target.account.settings.limits;
+        if let Some((hold, at_ms)) = refusal(limits, Action::VisitProfile, false, &uses, now_ms) {
+            return Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?));
+        }
+        let deadline_ms = now_ms + self.virtual_ms(self.config.timings.touch_read_ms);
+        note_look(transaction, key, now_ms, deadline_ms).await?;
+        Ok(Approach::Look(Box::new(target)))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "all of one claim")]
+    async fn claim(
+        &self,
+        transaction: &mut AnyConnection,
+        background: &Background,
+        situation: &Situation,
+        target: &Target,
+        step: &str,
+        action: Action,
+        request: &SendRequest,
+    ) -> Result<Option<Touch>, StoreError> {
+        let key = key(background, situation, &target.account, step, action);
+        if action == Action::Invite && touches::has_other_live_invite(transaction, key).await? {
+            return Ok(None);
+        }
+        let request = to_json(request);
+        touches::claim(transaction, key, self.claim_of(&target.token, &request, situation.now_ms)).await
+    }
+
+    /// When a call that is claimed now begins at the latest, and when it has surely ended.
+    pub(super) fn claim_of<'a>(&self, token: &'a str, request: &'a str, now_ms: i64) -> Claim<'a> {
+        let call_ms = self.config.timings.touch_call_ms;
+        let begin_by_ms = now_ms + self.virtual_ms(call_ms / BEGIN_WITHIN).max(1);
+        let deadline_ms = begin_by_ms + self.virtual_ms(call_ms).max(1);
+        Claim { token, request, called_at_ms: now_ms, begin_by_ms, deadline_ms }
+    }
+
+    /// Makes the call that was claimed, once, and settles it.
+    pub(super) async fn call(&self, input: &TouchInput, target: &Target) -> Result<(), ActivityError> {
+        let Some(touch) = &target.touch else { return Ok(()) };
+        let request: SendRequest = from_json(touch.request.as_deref().unwrap_or_default()).map_err(store_failure)?;
+        fail_point("touch-before-call").await;
+        let begin_within = Duration::from_millis(self.config.timings.touch_call_ms / BEGIN_WITHIN);
+        let outcome = if target.claimed.elapsed() >= begin_within {
+            // Too late: by now others may act as if this call had begun and ended.
+            Outcome::unsent("began_too_late", Verdict::Backoff)
+        } else {
+            let answer = self.sender.send(&target.account.provider_account_id, &request, &touch.id).await;
+            fail_point("touch-after-call").await;
+            Outcome::of(answer)
+        };
+        fail_point("touch-before-settle").await;
+        self.settle(input, target, touch, &outcome).await.map_err(store_failure)?;
+        fail_point("touch-after-settle").await;
+        Ok(())
+    }
+
+    /// The step keeps its place and is tried again at `at_ms`.
+    async fn held(
+        &self,
+        transaction: &mut AnyConnection,
+        situation: &Situation,
+        input: &TouchInput,
+        hold: Hold,
+        at_ms: i64,
+    ) -> Result<Advice, StoreError> {
+        let at_ms = at_ms.max(situation.now_ms + 1);
+        let sleep_ms = self.sleep_ms(situation.now_ms, at_ms);
+        let next = AdviceNext::Wait { step: input.step.clone(), at_ms, sleep_ms, hold };
+        let advice = Advice { state: situation.enrollment.state, next };
+        note_advice(transaction, &situation.enrollment, &situation.enrollment.decisions, &advice, at_ms).await?;
+        Ok(advice)
+    }
+}
+
+/// LinkedIn's ids differ from account to account; and before an invitation it is seen whether one is needed.
+fn needs_look(situation: &Situation, action: Action) -> bool {
+    let seen = &situation.seen;
+    match action {
+        Action::Invite => {
+            let is_fresh = seen.looked_at_ms.is_some_and(|at_ms| situation.now_ms - at_ms < LOOK_HOLDS_MS);
+            seen.provider_id.is_none() || !is_fresh
+        }
+        Action::Message | Action::Inmail => seen.provider_id.is_none(),
+        Action::VisitProfile | Action::Email => false,
+    }
+}
+
+/// The request of a step, or why it can never be made, as a stable word.
+fn render(background: &Background, situation: &Situation, step_id: &str) -> Result<SendRequest, String> {
+    let step = background.sequence.step(step_id).ok_or("step_is_gone")?;
+    let action = step.kind.action().ok_or("step_is_gone")?;
+    let account = situation.account(action).ok_or("no_account")?;
+    let sender_name = account.settings.from_name.as_deref().unwrap_or(&account.name);
+    let mut tokens = Tokens::of(&background.lead, sender_name, &background.campaign.name);
+    tokens.sender.address = account.address.clone().unwrap_or_default();
+    tokens.sender.is_free = account.settings.is_free;
+    let message = templates::render(step, &tokens).map_err(|error| problem(&error))?;
+    let Message { subject, text, .. } = message.clone();
+    let person = || situation.seen.provider_id.clone().ok_or("no_linkedin_profile");
+    Ok(match &step.kind {
+        StepKind::VisitProfile => SendRequest::VisitProfile { person: background.lead.linkedin_public_id.clone() },
+        StepKind::Invite { .. } => {
+            SendRequest::Invite { person_provider_id: person()?, note: Some(text).filter(|note| !note.is_empty()) }
+        }
+        StepKind::Message { .. } => match &situation.seen.chat_id {
+            Some(chat_id) => SendRequest::Message { chat_id: chat_id.clone(), text },
+            None => SendRequest::StartChat { person_provider_id: person()?, text },
+        },
+        StepKind::Inmail { .. } => {
+            SendRequest::InMail { person_provider_id: person()?, subject: subject.unwrap_or_default(), text }
+        }
+        StepKind::Email { .. } => {
+            let footer = templates::email_footer(&background.campaign.settings, None);
+            let message = message.with_footer(&footer);
+            let to_address = background.lead.email.clone().ok_or("no_email_address")?;
+            // The one-click link needs a host of one's own; an answer by mail works for everybody.
+            let unsubscribe = account
+                .address
+                .as_ref()
+                .map(|address| ("List-Unsubscribe".to_owned(), format!("<mailto:{address}?subject=STOP>")));
+            SendRequest::Email {
+                to_name: format!("{} {}", background.lead.first_name, background.lead.last_name).trim().to_owned(),
+                to_address,
+                subject: message.subject.unwrap_or_default(),
+                html: message.html.unwrap_or_default(),
+                reply_to: None,
+                headers: unsubscribe.into_iter().collect(),
+            }
+        }
+        StepKind::Wait { .. } | StepKind::WaitForConnection { .. } | StepKind::Branch { .. } | StepKind::End => {
+            return Err("step_is_gone".into());
+        }
+    })
+}
+
+/// What keeps a text from being sent, without any value of the lead.
+fn problem(error: &templates::TemplateError) -> String {
+    use templates::TemplateProblem;
+    match &error.problem {
+        TemplateProblem::Missing { tokens, .. } => format!("missing_token:{}", tokens.join("+")),
+        TemplateProblem::Empty { .. } => "empty_text".into(),
+        TemplateProblem::TooLong { .. } => "text_too_long".into(),
+        TemplateProblem::Syntax { .. } => "template_syntax".into(),
+    }
+}
+
+/// Whether a touch is still claimed by this attempt.
+pub(super) fn is_claimed_by(touch: &Touch, token: &str) -> bool {
+    touch.state == TouchState::Calling && touch.token.as_deref() == Some(token)
+}

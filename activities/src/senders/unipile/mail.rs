@@ -1,0 +1,214 @@
+//! What an email is: a person's, a program's, a delivery report, a complaint. The same in lists and in events.
+
+use super::wire::text;
+use serde_json::Value;
+
+/// The parts of an email that say what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Letter {
+    pub(super) from: String,
+    pub(super) to: Vec<String>,
+    pub(super) subject: String,
+    pub(super) text: String,
+    pub(super) in_reply_to: Option<String>,
+    pub(super) is_ours: bool,
+    /// Names in small letters.
+    headers: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) auto_submitted: bool,
+    pub(super) bounced_address: Option<String>,
+    pub(super) complaint_address: Option<String>,
+}
+
+/// Local parts, in small letters, of what writes reports: not every mailbox hands headers on.
+const REPORTERS: [&str; 5] = ["mailer-daemon", "postmaster", "feedback", "fbl", "abuse"];
+
+/// Beginnings of subjects of absence notes, in small letters.
+const ABSENCE_SUBJECTS: [&str; 9] = [
+    "automatic reply",
+    "auto reply",
+    "auto-reply",
+    "autoreply",
+    "out of office",
+    "out of the office",
+    "automatische antwort",
+    "abwesenheitsnotiz",
+    "réponse automatique",
+];
+
+impl Letter {
+    pub(super) fn read(mail: &Value) -> Self {
+        let in_reply_to = &mail["in_reply_to"];
+        let is_sent = mail["event"].as_str() == Some("mail_sent")
+            || mail["role"].as_str().is_some_and(|role| role.eq_ignore_ascii_case("sent"));
+        Self {
+            from: text(&mail["from_attendee"], "identifier").unwrap_or_default(),
+            to: attendees(&mail["to_attendees"]),
+            subject: text(mail, "subject").unwrap_or_default(),
+            text: text(mail, "body_plain").or_else(|| text(mail, "body")).unwrap_or_default(),
+            in_reply_to: text(mail, "in_reply_to").or_else(|| text(in_reply_to, "message_id")),
+            is_ours: is_sent,
+            headers: headers(&mail["headers"]),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim().to_lowercase())
+    }
+
+    /// A line of a report's machine part, which mailboxes show as text: `Final-Recipient: rfc822; dana@nordhafen.example`.
+    fn field(&self, name: &str) -> Option<&str> {
+        self.text.lines().find_map(|line| {
+            let (known, value) = line.trim().split_once(':')?;
+            known.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// An address of a report, without its type.
+    fn address(&self, name: &str) -> Option<String> {
+        let value = self.field(name)?;
+        let address = value.rsplit(';').next()?.trim().trim_matches(['<', '>']);
+        address.contains('@').then(|| address.to_lowercase())
+    }
+}
+
+/// What a received mail says that no person wrote. Our own mails report nothing.
+pub(super) fn report(letter: &Letter) -> Report {
+    if letter.is_ours {
+        return Report::default();
+    }
+    let local_part = letter.from.split('@').next().unwrap_or_default().to_lowercase();
+    let content_type = letter.header("content-type").unwrap_or_default();
+    let is_report = REPORTERS.contains(&local_part.as_str()) || content_type.starts_with("multipart/report");
+    let is_complaint =
+        is_report && letter.field("Feedback-Type").is_some_and(|kind| kind.eq_ignore_ascii_case("abuse"));
+    let complaint_address = || letter.address("Original-Rcpt-To").or_else(|| letter.address("Removal-Recipient"));
+    Report {
+        auto_submitted: is_report || is_automatic(letter),
+        bounced_address: (is_report && !is_complaint && is_permanent(letter)).then(|| bounced(letter)).flatten(),
+        complaint_address: is_complaint.then(complaint_address).flatten(),
+    }
+}
+
+fn is_automatic(letter: &Letter) -> bool {
+    let subject = letter.subject.trim().to_lowercase();
+    letter.header("auto-submitted").is_some_and(|value| value != "no")
+        || letter.header("x-autoreply").is_some()
+        || letter.header("x-autorespond").is_some()
+        || letter.header("precedence").is_some_and(|value| matches!(value.as_str(), "auto_reply" | "bulk" | "junk"))
+        || ABSENCE_SUBJECTS.iter().any(|beginning| subject.starts_with(beginning))
+}
+
+/// A report of a delay is no bounce: the mail may still arrive. One that does not say is a failure.
+fn is_permanent(letter: &Letter) -> bool {
+    match (letter.field("Status"), letter.field("Action")) {
+        (Some(status), _) => status.starts_with('5'),
+        (None, Some(action)) => action.eq_ignore_ascii_case("failed"),
+        (None, None) => true,
+    }
+}
+
+fn bounced(letter: &Letter) -> Option<String> {
+    let listed = || {
+        let failed = letter.header("x-failed-recipients")?;
+        failed.split(',').map(str::trim).find(|address| address.contains('@')).map(str::to_owned)
+    };
+    // The original is what we wrote to; the final one may be where that was forwarded.
+    letter.address("Original-Recipient").or_else(|| letter.address("Final-Recipient")).or_else(listed)
+}
+
+fn attendees(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|attendee| text(attendee, "identifier")).collect()
+}
+
+/// A list of names and values, or an object.
+fn headers(value: &Value) -> Vec<(String, String)> {
+    let pair = |name: &str, value: &Value| Some((name.to_lowercase(), value.as_str()?.to_owned()));
+    match value {
+        Value::Array(list) => {
+            list.iter().filter_map(|header| pair(header["name"].as_str()?, &header["value"])).collect()
+        }
+        Value::Object(object) => object.iter().filter_map(|(name, value)| pair(name, value)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(mail: Value) -> Report {
+        report(&Letter::read(&mail))
+    }
+
+    fn from_daemon(body: &str) -> Report {
+        of(
+            json!({ "from_attendee": { "identifier": "MAILER-DAEMON@mx.example" }, "subject": "Undelivered Mail Returned to Sender", "body_plain": body }),
+        )
+    }
+
+    #[test]
+    fn a_delivery_report_names_the_address_that_failed() {
+        let bounce = from_daemon(
+            "I could not deliver your mail.\n\nFinal-Recipient: rfc822; Dana@nordhafen.example\nAction: failed\nStatus: 5.1.1\n",
+        );
+        assert_eq!(bounce.bounced_address.as_deref(), Some("dana@nordhafen.example"));
+        assert!(bounce.auto_submitted && bounce.complaint_address.is_none());
+        let forwarded = from_daemon(
+            "Original-Recipient: rfc822;dana@nordhafen.example\nFinal-Recipient: rfc822; d@elsewhere.example\nStatus: 5.2.1",
+        );
+        assert_eq!(forwarded.bounced_address.as_deref(), Some("dana@nordhafen.example"));
+        let listed = of(json!({
+            "from_attendee": { "identifier": "postmaster@mx.example" }, "body_plain": "no such user",
+            "headers": [{ "name": "X-Failed-Recipients", "value": "dana@nordhafen.example" }]
+        }));
+        assert_eq!(listed.bounced_address.as_deref(), Some("dana@nordhafen.example"));
+    }
+
+    #[test]
+    fn a_delay_is_no_bounce() {
+        for body in [
+            "Final-Recipient: rfc822; dana@nordhafen.example\nAction: delayed\nStatus: 4.4.7\n",
+            "Final-Recipient: rfc822; dana@nordhafen.example\nAction: delayed\n",
+        ] {
+            let report = from_daemon(body);
+            assert_eq!((report.bounced_address, report.auto_submitted), (None, true), "{body}");
+        }
+    }
+
+    /// Else anybody could have any address suppressed.
+    #[test]
+    fn a_person_who_quotes_a_report_is_a_person() {
+        let quoting = of(json!({
+            "from_attendee": { "identifier": "dana@nordhafen.example" }, "subject": "Re: hello",
+            "body_plain": "You sent me this:\nFinal-Recipient: rfc822; kim@nordhafen.example\nStatus: 5.1.1\nFeedback-Type: abuse\n"
+        }));
+        assert_eq!(quoting, Report::default());
+    }
+
+    #[test]
+    fn a_spam_report_names_who_complained() {
+        let report = of(json!({
+            "from_attendee": { "identifier": "fbl@mailbox.example" }, "subject": "complaint",
+            "body_plain": "Feedback-Type: abuse\nOriginal-Rcpt-To: <dana@nordhafen.example>\n"
+        }));
+        assert_eq!(report.complaint_address.as_deref(), Some("dana@nordhafen.example"));
+        assert!(report.auto_submitted && report.bounced_address.is_none());
+    }
+
+    #[test]
+    fn absence_notes_are_known_by_header_or_subject() {
+        let with = |subject: &str, headers: Value| {
+            of(json!({ "from_attendee": { "identifier": "dana@nordhafen.example" }, "subject": subject, "headers": headers })).auto_submitted
+        };
+        assert!(with("Re: hello", json!([{ "name": "Auto-Submitted", "value": "auto-replied" }])));
+        assert!(with("Re: hello", json!({ "Precedence": "bulk" })));
+        assert!(with("Automatic reply: hello", json!(null)));
+        assert!(!with("Re: hello", json!([{ "name": "Auto-Submitted", "value": "no" }])));
+        assert!(!with("Re: automatic reply settings", json!(null)));
+    }
+}

@@ -1,0 +1,91 @@
+//! Lists that a user brings along.
+
+use crate::rows::{NOON_MS, TENANT, count, import, leads, list, row};
+use leadflow_activities::store::imports::ImportRow;
+use leadflow_activities::store::testing::each_backend;
+
+#[tokio::test]
+async fn a_list_is_a_search_that_has_ended_with_ready_leads() {
+    each_backend(async |store| {
+        let stored = import(&store, "fair", vec![row("ada@elm.example", "sim-ada"), row("bo@elm.example", "")]).await;
+        assert_eq!((stored.new_leads, stored.known_leads), (2, 0));
+        let search = store.search(TENANT, &stored.search_id).await.unwrap().unwrap();
+        assert_eq!(
+            (search.status.as_str(), search.is_finished(), search.source.as_str()),
+            ("imported", true, "sandbox")
+        );
+        let progress = store.progress(TENANT, &stored.search_id).await.unwrap().unwrap();
+        assert_eq!((progress.percent, progress.leads_ready, progress.businesses), (100, 2, 1));
+        let found = leads(&store, &stored.search_id).await;
+        assert_eq!(found[0].linkedin_public_id, "sim-ada");
+        assert_eq!((found[1].linkedin_public_id.as_str(), found[1].email.as_deref()), ("", Some("bo@elm.example")));
+        assert!(
+            found.iter().all(|lead| lead.state == "ready" && lead.score == Some(70) && lead.business == "Elm Cider")
+        );
+        assert_eq!(store.lead(TENANT, &found[0].id).await.unwrap().as_ref(), Some(&found[0]));
+        assert_eq!(store.lead("other", &found[0].id).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_same_list_again_changes_nothing_and_a_longer_one_adds() {
+    each_backend(async |store| {
+        let rows = vec![row("ada@elm.example", "sim-ada"), row("bo@elm.example", "")];
+        let first = import(&store, "fair", rows.clone()).await;
+        let before = leads(&store, &first.search_id).await;
+        let again = import(&store, "fair", rows.clone()).await;
+        assert_eq!((again.search_id.as_str(), again.new_leads, again.known_leads), (first.search_id.as_str(), 0, 2));
+        assert_eq!(leads(&store, &first.search_id).await, before);
+        let longer = import(&store, "fair", [rows, vec![row("cy@elm.example", "")]].concat()).await;
+        assert_eq!((longer.new_leads, longer.known_leads), (1, 2));
+        let other = import(&store, "other", vec![row("ada@elm.example", "")]).await;
+        assert_eq!(other.new_leads, 1, "another list has leads of its own");
+        assert_eq!(count(&store, "persons").await, 3);
+        assert_eq!(count(&store, "searches").await, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_stored_leaves_nothing() {
+    each_backend(async |store| {
+        let mut new = list("fair", vec![row("ada@elm.example", ""), row("bo@elm.example", "")]);
+        // A NUL is the one text that a checked row could still hold and PostgreSQL refuses; SQLite takes it.
+        new.rows[1].hook = Some("a\0b".into());
+        if store.import_leads(&new).await.is_err() {
+            assert_eq!((count(&store, "persons").await, count(&store, "searches").await), (0, 0));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_asked_not_to_be_processed_is_not_stored_again() {
+    each_backend(async |store| {
+        let first = import(&store, "fair", vec![row("ada@elm.example", "sim-ada")]).await;
+        let lead = leads(&store, &first.search_id).await.remove(0);
+        store.erase_person(TENANT, &lead, NOON_MS).await.unwrap();
+        for known_by in [row("ada@elm.example", ""), row("", "sim-ada")] {
+            let again = import(&store, "again", vec![known_by]).await;
+            assert_eq!((again.new_leads, again.left_out), (0, 1));
+        }
+        assert_eq!(count(&store, "persons WHERE first_name <> '' OR email IS NOT NULL").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_business_is_known_by_its_domain_and_else_by_name_and_place() {
+    each_backend(async |store| {
+        let nameless = ImportRow { domain: None, business: String::new(), ..row("cy@elm.example", "") };
+        let elsewhere = ImportRow { domain: None, city: "Graz".into(), ..row("di@elm.example", "") };
+        let there_too = ImportRow { domain: None, city: "GRAZ".into(), ..row("ed@elm.example", "") };
+        let rows = vec![row("ada@elm.example", ""), row("bo@elm.example", ""), nameless, elsewhere, there_too];
+        let stored = import(&store, "fair", rows).await;
+        assert_eq!(count(&store, "businesses").await, 3);
+        let names: Vec<String> = leads(&store, &stored.search_id).await.into_iter().map(|lead| lead.business).collect();
+        assert_eq!(names, ["Elm Cider", "Elm Cider", "", "Elm Cider", "Elm Cider"]);
+    })
+    .await;
+}

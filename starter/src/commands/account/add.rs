@@ -1,0 +1,173 @@
+//! `starter account add`.
+
+use super::super::{print, print_json, tell};
+use super::words::{self, LimitWord};
+use crate::failure::Failure;
+use crate::output::{SANDBOX_SOURCE, printable};
+use crate::site::{GlobalArgs, Site};
+use clap::Args;
+use leadflow_activities::senders::unipile::Unipile;
+use leadflow_activities::senders::{AccountState, SendError, Sender, Verdict};
+use leadflow_activities::store::accounts::NewAccount;
+use leadflow_clock::Clock;
+use leadflow_workflows::domain::account::{AccountSettings, Hours};
+use leadflow_workflows::domain::outreach::{Action, Channel};
+use leadflow_workflows::domain::permits::{Limits, WarmUp};
+use uuid::Uuid;
+
+/// Invitations with a note that LinkedIn gives a free account in a month.
+const FREE_NOTES: u32 = 5;
+
+/// Add a LinkedIn profile or a mailbox that is connected at Unipile
+///
+/// Its limits begin well below what providers tolerate, and during the warm-up at a fifth of that.
+///
+/// Example: starter account add --name anna --provider-account ab12 --zone Europe/Vienna --country AT
+#[derive(Args, Debug)]
+pub struct AddArgs {
+    /// How you call it
+    #[arg(long)]
+    name: String,
+    /// Its id at Unipile
+    #[arg(long, value_name = "ID")]
+    provider_account: String,
+    /// Time zone in which it works, such as `Europe/Vienna`
+    #[arg(long, value_parser = words::zone)]
+    zone: String,
+    /// Country whose public holidays it keeps, such as `AT`
+    #[arg(long, value_name = "CC", value_parser = words::country)]
+    country: String,
+    /// When it works, by its own wall clock
+    #[arg(long, value_parser = words::hours, default_value = "mon-fri 09:00-17:00")]
+    hours: Hours,
+    /// A LinkedIn account that pays nothing: 5 invitation notes in 30 days
+    #[arg(long)]
+    free: bool,
+    /// `ACTION=N/day,N/week,gap=5m`; what is not named keeps its default; may be repeated
+    #[arg(long, value_name = "LIMIT", value_parser = words::limit)]
+    limit: Vec<LimitWord>,
+    /// Time to grow into its limits, or `none`
+    #[arg(long, value_name = "DAYS", value_parser = warm_up, default_value = "14d")]
+    warm_up: Warming,
+    /// Name in the From of its emails
+    #[arg(long, value_name = "NAME")]
+    from_name: Option<String>,
+}
+
+/// clap reads an `Option` as an argument that may be left out.
+#[derive(Clone, Copy, Debug)]
+struct Warming(Option<u32>);
+
+fn warm_up(text: &str) -> Result<Warming, String> {
+    words::warm_up(text).map(Warming)
+}
+
+pub(super) async fn run(args: &AddArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let site = Site::find(global)?;
+    let name = args.name.trim();
+    if name.is_empty() || name == "last" || name.contains(char::is_control) {
+        return Err(Failure::Failed(
+            "the account needs a name of its own\nhint: give one with --name, not `last`".into(),
+        ));
+    }
+    let linked = linked_account(&site, &args.provider_account).await?;
+    let channel = linked.channel;
+    let outreach = site.outreach().await?;
+    let new = NewAccount {
+        id: Uuid::now_v7().to_string(),
+        tenant: site.tenant().to_owned(),
+        name: name.to_owned(),
+        channel,
+        provider: "unipile".into(),
+        provider_account_id: linked.id,
+        owner_provider_id: linked.owner_provider_id,
+        address: linked.address,
+        source: if site.config.unipile.sandbox { SANDBOX_SOURCE.into() } else { "live".into() },
+        settings: AccountSettings {
+            time_zone: args.zone.clone(),
+            country: args.country.clone(),
+            hours: args.hours.clone(),
+            limits: limits(args, channel, site.clock.now_ms())?,
+            is_free: args.free,
+            from_name: args.from_name.clone(),
+        },
+        now_ms: site.clock.now_ms(),
+    };
+    if !outreach.start_account(&new).await? {
+        return Err(taken(&outreach.store.accounts(site.tenant()).await?, &new));
+    }
+    if global.json {
+        return print_json(&serde_json::json!({
+            "account_id": new.id, "name": new.name, "channel": channel, "source": new.source, "settings": new.settings,
+        }));
+    }
+    print(&format!("{}\n", new.id))?;
+    if linked.status.can_send() == Some(false) {
+        tell("warning: it cannot send now\nhint: ask its owner to connect it again in the provider's dashboard");
+    }
+    if channel == Channel::Linkedin && !linked.is_premium && !args.free {
+        tell(
+            "warning: LinkedIn shows no paid plan for it\nhint: a free one has few invitation notes; add it with --free",
+        );
+    }
+    tell(&format!("limits and their use: starter account show {}", new.name));
+    Ok(())
+}
+
+/// Asks the provider for the account, so that nothing is stored that cannot work.
+async fn linked_account(site: &Site, id: &str) -> Result<AccountState, Failure> {
+    let unipile =
+        Unipile::from_config(&site.config, Clock::system()).map_err(|error| Failure::Failed(error.to_string()))?;
+    let unipile = unipile.ok_or_else(|| {
+        Failure::Failed(
+            "Unipile is not set up\nhint: set UNIPILE_API_KEY and `base_url` of [unipile], or try everything on made-up \
+             data with `starter dev`"
+                .into(),
+        )
+    })?;
+    match unipile.account(id).await {
+        Ok(account) => Ok(account),
+        Err(SendError { verdict: Verdict::Unreachable | Verdict::Refused, .. }) => {
+            let known = unipile.accounts().await.unwrap_or_default();
+            let known: Vec<String> = known.iter().take(10).map(|account| format!("`{}`", account.id)).collect();
+            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+            Err(Failure::Failed(format!(
+                "Unipile has no account `{}`\nhint: connect it in Unipile's dashboard first; connected are: {known}",
+                printable(id)
+            )))
+        }
+        Err(error) => Err(Failure::Failed(format!("{error}; nothing was stored"))),
+    }
+}
+
+fn limits(args: &AddArgs, channel: Channel, now_ms: i64) -> Result<Limits, Failure> {
+    let mut limits = Limits::standard();
+    limits.actions.retain(|action, _| action.channel() == channel);
+    for word in &args.limit {
+        let limit = limits.actions.get_mut(&word.action).ok_or_else(|| {
+            let actions: Vec<&str> =
+                Action::ALL.into_iter().filter(|action| action.channel() == channel).map(Action::name).collect();
+            Failure::Failed(format!(
+                "a {} account makes no contact of the kind `{}`\nhint: limit {}",
+                channel.name(),
+                word.action.name(),
+                actions.join(", ")
+            ))
+        })?;
+        word.apply(limit);
+    }
+    limits.warm_up = args.warm_up.0.map(|days| WarmUp { started_at_ms: now_ms, days });
+    limits.notes_per_month = args.free.then_some(FREE_NOTES).filter(|_| channel == Channel::Linkedin);
+    Ok(limits)
+}
+
+fn taken(accounts: &[leadflow_activities::store::accounts::Account], new: &NewAccount) -> Failure {
+    let same = accounts.iter().find(|account| account.provider_account_id == new.provider_account_id);
+    Failure::Refused(match same {
+        Some(same) => format!(
+            "this account is there already, as `{}`\nhint: `starter account show {0}` shows it",
+            printable(&same.name)
+        ),
+        None => format!("there is an account `{}` already\nhint: give another --name", printable(&new.name)),
+    })
+}

@@ -1,0 +1,229 @@
+//! `starter campaign`: contacts the leads of a search, shows how far that is, and steers it.
+
+pub mod explain;
+mod migrate;
+mod review;
+#[cfg(test)]
+mod review_tests;
+mod show;
+mod simulate;
+mod start;
+mod turn;
+
+use super::{columns, instant, print, print_json, rfc3339, tell};
+use crate::failure::Failure;
+use crate::outreach::Outreach;
+use crate::output::{printable, terminal_width};
+use crate::site::{GlobalArgs, Site};
+use clap::{Args, Subcommand};
+use leadflow_activities::store::Store;
+use leadflow_activities::store::campaigns::{Campaign, StateCount};
+use leadflow_activities::store::sequences::StoredSequence;
+use leadflow_workflows::domain::outreach::EnrollmentState;
+use migrate::MigrateArgs;
+use serde_json::json;
+use simulate::SimulateArgs;
+use start::StartArgs;
+
+/// Contact the leads of a search, and follow what comes of it
+#[derive(Subcommand, Debug)]
+pub enum CampaignCommand {
+    Start(Box<StartArgs>),
+    /// List campaigns, the newest first
+    ///
+    /// Example: starter campaign list
+    List,
+    /// Show the funnel of a campaign, step by step, and what is planned for the next 7 days
+    ///
+    /// Example: starter campaign show last
+    Show(CampaignArg),
+    /// Have a campaign contact nobody until it is resumed
+    ///
+    /// Example: starter campaign pause spring
+    Pause(CampaignArg),
+    /// Let a paused campaign go on
+    ///
+    /// Example: starter campaign resume spring
+    Resume(CampaignArg),
+    /// End a campaign for everyone in it
+    ///
+    /// Example: starter campaign stop spring
+    Stop(CampaignArg),
+    Migrate(MigrateArgs),
+    Simulate(SimulateArgs),
+}
+
+/// Which campaign.
+#[derive(Args, Debug)]
+pub struct CampaignArg {
+    /// Name, id or its beginning, or `last`
+    #[arg(value_name = "NAME")]
+    campaign: String,
+}
+
+pub async fn run(command: CampaignCommand, global: &GlobalArgs) -> Result<(), Failure> {
+    match command {
+        CampaignCommand::Start(args) => start::run(&args, global).await,
+        CampaignCommand::List => list(global).await,
+        CampaignCommand::Show(args) => show::run(&args, global).await,
+        CampaignCommand::Pause(args) => pause(&args, global).await,
+        CampaignCommand::Resume(args) => resume(&args, global).await,
+        CampaignCommand::Stop(args) => stop(&args, global).await,
+        CampaignCommand::Migrate(args) => migrate::run(&args, global).await,
+        CampaignCommand::Simulate(args) => simulate::run(&args, global).await,
+    }
+}
+
+/// The one campaign that a word means.
+pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Campaign, Failure> {
+    let mut found = store.matching_campaigns(site.tenant(), word).await?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::Refused(format!(
+            "no campaign matches `{}`\nhint: `starter campaign list` shows them all",
+            printable(word)
+        ))),
+        count => Err(Failure::Refused(format!(
+            "{count} campaigns match `{}`\nhint: give the name, or more of the id",
+            printable(word)
+        ))),
+    }
+}
+
+/// The one stored version that a word means: NAME for the newest, or NAME@VERSION.
+async fn find_sequence(site: &Site, store: &Store, word: &str) -> Result<StoredSequence, Failure> {
+    let mut found = store.matching_sequences(site.tenant(), word).await?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::Refused(format!(
+            "no sequence matches `{}`\nhint: give a file, or NAME@VERSION as `starter sequence list` shows it",
+            printable(word)
+        ))),
+        count => Err(Failure::Refused(format!(
+            "{count} sequences match `{}`\nhint: give NAME@VERSION as `starter sequence list` shows it",
+            printable(word)
+        ))),
+    }
+}
+
+/// Open and ended enrollments.
+fn open_and_ended(states: &[StateCount]) -> (u32, u32) {
+    let is_end = |state: &&StateCount| EnrollmentState::named(&state.state).is_some_and(EnrollmentState::is_end);
+    let ended = states.iter().filter(is_end).map(|state| state.enrollments).sum::<u32>();
+    (states.iter().map(|state| state.enrollments).sum::<u32>() - ended, ended)
+}
+
+async fn list(global: &GlobalArgs) -> Result<(), Failure> {
+    let site = Site::find(global)?;
+    let store = site.store().await?;
+    let mut rows = Vec::new();
+    for campaign in store.campaigns(site.tenant()).await? {
+        let states = store.campaign_states(&campaign.tenant, &campaign.id).await?;
+        let waiting = waiting(&store, &campaign).await?;
+        rows.push((campaign, open_and_ended(&states), waiting));
+    }
+    if global.json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(campaign, (open, ended), waiting)| {
+                json!({
+                    "campaign_id": campaign.id, "name": campaign.name, "state": campaign.state,
+                    "source": campaign.source, "search_id": campaign.search_id, "open": open, "ended": ended,
+                    "waiting": waiting, "created_at": rfc3339(campaign.created_at_ms),
+                })
+            })
+            .collect();
+        return print_json(&rows);
+    }
+    if rows.is_empty() {
+        tell("no campaigns yet\nhint: `starter campaign start` begins one on the leads of a search");
+        return Ok(());
+    }
+    let cells = rows.iter().map(|(campaign, (open, ended), waiting)| {
+        vec![
+            campaign.id.clone(),
+            printable(&campaign.name),
+            campaign.state.clone(),
+            waiting.to_string(),
+            open.to_string(),
+            ended.to_string(),
+            instant(campaign.created_at_ms),
+        ]
+    });
+    let header = ["id", "name", "state", "waiting", "open", "ended", "started"];
+    // An id that is broken over lines cannot be copied.
+    print(&columns(&header, &["waiting", "open", "ended"], cells, terminal_width().max(120)))
+}
+
+/// Leads that wait for their turn; none in a campaign that has ended.
+async fn waiting(store: &Store, campaign: &Campaign) -> Result<u32, Failure> {
+    if campaign.has_ended() {
+        return Ok(0);
+    }
+    Ok(store.leads_without_turn(&campaign.tenant, &campaign.id, campaign.settings.minimum_score).await?)
+}
+
+async fn pause(args: &CampaignArg, global: &GlobalArgs) -> Result<(), Failure> {
+    let (outreach, campaign) = running(args, global).await?;
+    if !outreach.store.pause_campaign(&campaign.tenant, &campaign.id).await? {
+        return Err(Failure::Refused(format!(
+            "campaign {} is {} already\nhint: `starter campaign resume {0}` lets it go on",
+            printable(&campaign.name),
+            campaign.state
+        )));
+    }
+    let told = tell_open(&outreach, &campaign).await?;
+    done(global, &campaign, "paused", told, "is paused: it contacts nobody until `starter campaign resume`")
+}
+
+async fn resume(args: &CampaignArg, global: &GlobalArgs) -> Result<(), Failure> {
+    let (outreach, campaign) = running(args, global).await?;
+    if !outreach.store.resume_campaign(&campaign.tenant, &campaign.id).await? {
+        return Err(Failure::Refused(format!("campaign {} is running already", printable(&campaign.name))));
+    }
+    let told = tell_open(&outreach, &campaign).await?;
+    done(global, &campaign, "running", told, "goes on")
+}
+
+async fn stop(args: &CampaignArg, global: &GlobalArgs) -> Result<(), Failure> {
+    let (outreach, campaign) = running(args, global).await?;
+    let now_ms = outreach.clock.now_ms();
+    let stopped =
+        outreach.store.stop_campaign(&campaign.tenant, &campaign.id, "a person stopped the campaign", now_ms).await?;
+    let Some(stopped) = stopped else { return Err(ended_before(&campaign)) };
+    outreach.tell_campaign(&campaign.id).await?;
+    outreach.tell_enrollments(&stopped).await?;
+    done(global, &campaign, "stopped", stopped.len(), "is stopped; what was sent cannot be taken back")
+}
+
+/// A campaign that has not ended, and the means to steer it.
+async fn running(args: &CampaignArg, global: &GlobalArgs) -> Result<(Outreach, Campaign), Failure> {
+    let site = Site::find(global)?;
+    let outreach = site.outreach().await?;
+    let campaign = find(&site, &outreach.store, &args.campaign).await?;
+    if campaign.has_ended() { Err(ended_before(&campaign)) } else { Ok((outreach, campaign)) }
+}
+
+fn ended_before(campaign: &Campaign) -> Failure {
+    Failure::Refused(format!(
+        "campaign {} is {} already\nhint: `starter campaign show {0}` tells what it came to",
+        printable(&campaign.name),
+        campaign.state
+    ))
+}
+
+/// Has a campaign and its open enrollments look.
+async fn tell_open(outreach: &Outreach, campaign: &Campaign) -> Result<usize, Failure> {
+    let enrollments = outreach.store.enrollments_of_campaign(&campaign.tenant, &campaign.id).await?;
+    let open: Vec<&str> = enrollments.iter().filter(|one| one.is_open).map(|one| one.id.as_str()).collect();
+    outreach.tell_campaign(&campaign.id).await?;
+    outreach.tell_enrollments(&open).await?;
+    Ok(open.len())
+}
+
+fn done(global: &GlobalArgs, campaign: &Campaign, state: &str, told: usize, text: &str) -> Result<(), Failure> {
+    if global.json {
+        return print_json(&json!({ "campaign_id": campaign.id, "state": state, "enrollments_told": told }));
+    }
+    print(&format!("campaign {} {text}; {told} enrollments were told\n", printable(&campaign.name)))
+}

@@ -1,0 +1,296 @@
+//! `starter campaign migrate`: moves a campaign to another version of its sequence.
+
+use super::super::{columns, print, print_json, tell};
+use super::{ended_before, find, find_sequence};
+use crate::failure::Failure;
+use crate::output::{printable, terminal_width};
+use crate::site::{GlobalArgs, Site};
+use clap::Args;
+use leadflow_activities::store::Store;
+use leadflow_activities::store::campaigns::Campaign;
+use leadflow_activities::store::enrollments::Enrollment;
+use leadflow_activities::store::sequences::StoredSequence;
+use leadflow_activities::store::touches::Touch;
+use leadflow_workflows::domain::outreach::TouchState;
+use leadflow_workflows::domain::sequence::Sequence;
+use leadflow_workflows::domain::walk::{Facts, Next, TouchFact, walk};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, BufRead, IsTerminal};
+
+/// Move a campaign to another version of its sequence
+///
+/// Shows first who is affected and how. Steps are known by their ids: what was sent is not sent again. Who would lose
+/// their way in the new version finishes the old one.
+///
+/// Example: starter campaign migrate spring --to 2
+#[derive(Args, Debug)]
+pub struct MigrateArgs {
+    /// Name, id or its beginning, or `last`
+    #[arg(value_name = "NAME")]
+    campaign: String,
+    /// The version of its sequence that it is to follow
+    #[arg(long, value_name = "VERSION")]
+    to: u32,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// What a migration does.
+#[derive(Debug, Default, Serialize)]
+struct Plan {
+    /// Ids of the enrollments that move.
+    moving: Vec<String>,
+    /// Why others finish the version that they follow.
+    staying: BTreeMap<String, usize>,
+    /// Contacts of the new version, in their order.
+    steps: Vec<StepPlan>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct StepPlan {
+    step: String,
+    /// It was sent to so many of those who move.
+    done: usize,
+    /// It lies ahead of so many, unless they reply before.
+    ahead: usize,
+    /// So many are past it and never get it.
+    skipped: usize,
+}
+
+pub(super) async fn run(args: &MigrateArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let site = Site::find(global)?;
+    let store = site.store().await?;
+    let campaign = find(&site, &store, &args.campaign).await?;
+    if campaign.has_ended() {
+        return Err(ended_before(&campaign));
+    }
+    let gone = || Failure::Failed("the sequence of this campaign is not in the store".into());
+    let now = store.sequence(site.tenant(), &campaign.sequence_id).await?.ok_or_else(gone)?;
+    let target = find_sequence(&site, &store, &format!("{}@{}", now.name, args.to)).await?;
+    let plan = plan(&store, &campaign, &target, site.clock.now_ms()).await?;
+    if target.id == now.id && plan.moving.is_empty() {
+        return Err(Failure::Refused(format!(
+            "campaign {} follows version {} already",
+            printable(&campaign.name),
+            args.to
+        )));
+    }
+    let preview = text(&campaign, &now, &target, &plan, terminal_width());
+    if !args.yes {
+        ask(&preview)?;
+    }
+    let outreach = site.outreach().await?;
+    let moved = outreach.store.migrate_campaign(site.tenant(), &campaign.id, &target.id, &plan.moving).await?;
+    outreach.tell_enrollments(&plan.moving).await?;
+    if global.json {
+        return print_json(&serde_json::json!({
+            "campaign_id": campaign.id, "version": target.version, "moved": moved, "plan": plan,
+        }));
+    }
+    print(&format!("{preview}\nmoved {moved} leads to version {}\n", target.version))
+}
+
+fn ask(preview: &str) -> Result<(), Failure> {
+    tell(preview);
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Refused("nothing was changed\nhint: give --yes to do what is shown".into()));
+    }
+    tell("move them? Type `yes`:");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Refused("nothing was changed".into())) }
+}
+
+async fn plan(store: &Store, campaign: &Campaign, target: &StoredSequence, now_ms: i64) -> Result<Plan, Failure> {
+    let tenant = campaign.tenant.as_str();
+    let mut plan = Plan { steps: contacts(&target.sequence), ..Plan::default() };
+    let connections = store.connections_of_campaign(tenant, &campaign.id).await?;
+    for enrollment in store.enrollments_of_campaign(tenant, &campaign.id).await? {
+        if !enrollment.is_open || enrollment.sequence_id == target.id {
+            continue;
+        }
+        let touches = store.touches(tenant, &enrollment.id).await?;
+        let lead = store.lead(tenant, &enrollment.lead_id).await?;
+        let facts = Facts {
+            now_ms,
+            started_at_ms: enrollment.started_at_ms,
+            connected_at_ms: connections.get(&enrollment.id).copied(),
+            declined_at_ms: touches.iter().find_map(|touch| touch.declined_at_ms),
+            has_profile: enrollment.linkedin_account_id.is_some()
+                && lead.as_ref().is_some_and(|lead| !lead.linkedin_public_id.is_empty()),
+            has_email: enrollment.email_account_id.is_some() && lead.is_some_and(|lead| lead.email.is_some()),
+            touches: touches.iter().map(|touch| (touch.step_id.clone(), fact(touch))).collect(),
+            decisions: enrollment.decisions.clone(),
+        };
+        plan.add(&enrollment, &facts, &target.sequence);
+    }
+    Ok(plan)
+}
+
+fn fact(touch: &Touch) -> TouchFact {
+    TouchFact {
+        action: touch.action,
+        state: touch.state,
+        settled_at_ms: touch.settled_at_ms,
+        problem: touch.settled_by.clone(),
+    }
+}
+
+fn contacts(sequence: &Sequence) -> Vec<StepPlan> {
+    let contacts = sequence.steps.iter().filter(|step| step.kind.action().is_some());
+    contacts.map(|step| StepPlan { step: step.id.clone(), ..StepPlan::default() }).collect()
+}
+
+impl Plan {
+    fn add(&mut self, enrollment: &Enrollment, facts: &Facts, sequence: &Sequence) {
+        let in_doubt = |touch: &TouchFact| matches!(touch.state, TouchState::Calling | TouchState::Unknown);
+        let lost = facts.touches.iter().find(|(step, touch)| in_doubt(touch) && sequence.step(step).is_none());
+        let next = match walk(sequence, facts).next {
+            _ if lost.is_some() => Err("a contact that the new version lacks is not settled".to_owned()),
+            Next::End { cause, .. } => Err(format!("it would end at once: {cause}")),
+            Next::Touch { step, .. } | Next::Wait { step, .. } | Next::Doubt { step, .. } => Ok(step),
+        };
+        let next = match next {
+            Ok(step) => sequence.position(&step).unwrap_or(0),
+            Err(why) => return *self.staying.entry(why).or_default() += 1,
+        };
+        self.moving.push(enrollment.id.clone());
+        for plan in &mut self.steps {
+            let is_done = facts.touches.get(&plan.step).is_some_and(|touch| touch.state == TouchState::Sent);
+            let is_ahead = sequence.position(&plan.step).is_some_and(|position| position >= next);
+            match (is_done, is_ahead) {
+                (true, _) => plan.done += 1,
+                (false, true) => plan.ahead += 1,
+                (false, false) => plan.skipped += 1,
+            }
+        }
+    }
+}
+
+fn text(campaign: &Campaign, now: &StoredSequence, target: &StoredSequence, plan: &Plan, width: u16) -> String {
+    let mut text = format!(
+        "campaign {} goes from {}@{} to version {}: {} leads move\n",
+        printable(&campaign.name),
+        now.name,
+        now.version,
+        target.version,
+        plan.moving.len()
+    );
+    for (why, leads) in &plan.staying {
+        writeln!(text, "{leads} finish the version that they follow: {why}").expect("a text takes any line");
+    }
+    let rows = plan
+        .steps
+        .iter()
+        .map(|step| vec![step.step.clone(), step.done.to_string(), step.ahead.to_string(), step.skipped.to_string()]);
+    text.push('\n');
+    text.push_str(&columns(&["step", "done", "ahead", "skipped"], &["done", "ahead", "skipped"], rows, width));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use leadflow_workflows::domain::outreach::{Action, EnrollmentState};
+    use leadflow_workflows::domain::sequence::{Step, StepKind};
+    use leadflow_workflows::domain::walk::Decision;
+
+    fn enrollment(id: &str) -> Enrollment {
+        Enrollment {
+            id: id.into(),
+            tenant: "default".into(),
+            campaign_id: "c".into(),
+            lead_id: "l".into(),
+            person_id: "p".into(),
+            sequence_id: "s1".into(),
+            linkedin_account_id: Some("a".into()),
+            email_account_id: None,
+            state: EnrollmentState::InviteSent,
+            cause: "the invitation was sent".into(),
+            state_at_ms: 0,
+            is_open: true,
+            paused: None,
+            decisions: BTreeMap::new(),
+            started_at_ms: 0,
+            advice: None,
+            wakes_at_ms: 0,
+            workflow_started_at_ms: Some(0),
+            ended_at_ms: None,
+        }
+    }
+
+    /// visit → hello → wait (or to mail) → thanks, end → mail
+    fn sequence() -> Sequence {
+        let step = |id: &str, kind, end| Step { id: id.into(), after_ms: 0, kind, end };
+        let on_timeout = Some("mail".into());
+        Sequence {
+            name: "intro".into(),
+            stop_on: std::collections::BTreeSet::default(),
+            steps: vec![
+                step("visit", StepKind::VisitProfile, false),
+                step("hello", StepKind::Invite { note: String::new() }, false),
+                step("wait", StepKind::WaitForConnection { timeout_ms: 1_000, on_timeout }, false),
+                step("thanks", StepKind::Message { text: "Hi".into() }, true),
+                step("mail", StepKind::Email { subject: "s".into(), text: "t".into() }, false),
+            ],
+        }
+    }
+
+    fn facts(now_ms: i64, touches: &[(&str, Action, TouchState)]) -> Facts {
+        let fact = |action, state| TouchFact { action, state, settled_at_ms: Some(10), problem: None };
+        Facts {
+            now_ms,
+            has_profile: true,
+            has_email: true,
+            touches: touches.iter().map(|(step, action, state)| ((*step).into(), fact(*action, *state))).collect(),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn who_would_lose_their_way_stays() {
+        let mut plan = Plan { steps: contacts(&sequence()), ..Plan::default() };
+        let sent = TouchState::Sent;
+        let begun = [("visit", Action::VisitProfile, sent), ("hello", Action::Invite, sent)];
+        plan.add(&enrollment("waits"), &facts(100, &begun), &sequence());
+        // The visit is new in this version: whoever was invited before gets it as the first thing that is not done.
+        plan.add(&enrollment("before"), &facts(100, &begun[1..]), &sequence());
+        plan.add(&enrollment("new"), &facts(100, &[]), &sequence());
+        let late = Facts {
+            decisions: [("wait".to_owned(), Decision { to: "gone".into(), at_ms: 50 })].into(),
+            ..facts(100, &begun)
+        };
+        plan.add(&enrollment("gone"), &late, &sequence());
+        let doubt = facts(100, &[("other", Action::Message, TouchState::Unknown)]);
+        plan.add(&enrollment("doubt"), &doubt, &sequence());
+        assert_eq!(plan.moving, ["waits", "before", "new"]);
+        let staying: Vec<&str> = plan.staying.keys().map(String::as_str).collect();
+        assert_eq!(
+            staying,
+            [
+                "a contact that the new version lacks is not settled",
+                "it would end at once: the step that was to follow is no longer in the sequence"
+            ]
+        );
+        let row = |step: &str| {
+            let step = plan.steps.iter().find(|plan| plan.step == step).unwrap();
+            (step.done, step.ahead, step.skipped)
+        };
+        assert_eq!((row("visit"), row("hello"), row("mail")), ((1, 2, 0), (2, 1, 0), (0, 3, 0)));
+    }
+
+    #[test]
+    fn what_lies_behind_is_skipped() {
+        let mut plan = Plan { steps: contacts(&sequence()), ..Plan::default() };
+        let timed_out = Facts {
+            decisions: [("hello".to_owned(), Decision { to: "mail".into(), at_ms: 50 })].into(),
+            ..facts(100, &[("visit", Action::VisitProfile, TouchState::Sent)])
+        };
+        plan.add(&enrollment("e"), &timed_out, &sequence());
+        let thanks = plan.steps.iter().find(|plan| plan.step == "thanks").unwrap();
+        assert_eq!((thanks.done, thanks.ahead, thanks.skipped), (0, 0, 1));
+    }
+}

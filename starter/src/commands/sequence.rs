@@ -1,0 +1,167 @@
+//! `starter sequence`: the contacts of a campaign, their versions, and what a lead would read.
+
+mod preview;
+mod test;
+mod words;
+
+use super::{columns, instant, print, print_json, rfc3339};
+use crate::failure::Failure;
+use crate::output::{printable, terminal_width};
+use crate::site::{GlobalArgs, Site};
+use clap::{Args, Subcommand};
+use leadflow_activities::outreach::sequence_file;
+use leadflow_activities::store::Store;
+use leadflow_activities::store::sequences::StoredSequence;
+use leadflow_workflows::domain::sequence::Sequence;
+use preview::PreviewArgs;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use test::TestArgs;
+
+/// Check sequences of contacts, keep their versions, and see what a lead would read
+#[derive(Subcommand, Debug)]
+pub enum SequenceCommand {
+    /// Check a sequence file; nothing is stored
+    ///
+    /// Example: starter sequence validate sequence.toml
+    Validate(FileArg),
+    /// Store a sequence file as the next version of its name; an unchanged file is the version that is there
+    ///
+    /// Example: starter sequence add sequence.toml
+    Add(FileArg),
+    /// List stored sequences with their versions
+    ///
+    /// Example: starter sequence list
+    List,
+    /// Show the steps and texts of a stored sequence
+    ///
+    /// Example: starter sequence show first-contact@1
+    Show(ShowArgs),
+    Preview(PreviewArgs),
+    Test(TestArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct FileArg {
+    /// A sequence file, as `starter init` writes one
+    file: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub struct ShowArgs {
+    /// NAME for the newest version, NAME@VERSION, id or its beginning, or `last`
+    #[arg(value_name = "NAME")]
+    sequence: String,
+}
+
+pub async fn run(command: SequenceCommand, global: &GlobalArgs) -> Result<(), Failure> {
+    match command {
+        SequenceCommand::Validate(args) => validate(&args, global.json),
+        SequenceCommand::Add(args) => add(&args, global).await,
+        SequenceCommand::List => list(global).await,
+        SequenceCommand::Show(args) => show(&args, global).await,
+        SequenceCommand::Preview(args) => preview::run(&args, global).await,
+        SequenceCommand::Test(args) => test::run(&args, global).await,
+    }
+}
+
+/// The one stored version that a word means.
+async fn find(site: &Site, store: &Store, word: &str) -> Result<StoredSequence, Failure> {
+    let mut found = store.matching_sequences(site.tenant(), word).await?;
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::Refused(format!(
+            "no sequence matches `{}`\nhint: `starter sequence list` shows them all, `starter sequence add FILE` adds one",
+            printable(word)
+        ))),
+        count => Err(Failure::Refused(format!(
+            "{count} sequences match `{}`\nhint: give NAME@VERSION, or more of the id",
+            printable(word)
+        ))),
+    }
+}
+
+/// A sequence from a file, or a stored one.
+async fn file_or_stored(site: &Site, store: &Store, word: &str) -> Result<Sequence, Failure> {
+    let path = Path::new(word);
+    if path.is_file() || path.extension().is_some_and(|end| end == "toml") {
+        return Ok(sequence_file::load(path)?);
+    }
+    Ok(find(site, store, word).await?.sequence)
+}
+
+fn validate(args: &FileArg, json: bool) -> Result<(), Failure> {
+    let sequence = sequence_file::load(&args.file)?;
+    if json {
+        return print_json(&sequence);
+    }
+    let head = format!("{} is sound: `{}`, {}\n", args.file.display(), sequence.name, contacts(&sequence));
+    print(&(head + &words::steps(&sequence, false, terminal_width())))
+}
+
+async fn add(args: &FileArg, global: &GlobalArgs) -> Result<(), Failure> {
+    let sequence = sequence_file::load(&args.file)?;
+    let site = Site::find(global)?;
+    let store = site.store().await?;
+    let before = store.sequences(site.tenant()).await?;
+    let stored = store.add_sequence(site.tenant(), &sequence, site.clock.now_ms()).await?;
+    let is_new = !before.iter().any(|known| known.id == stored.id);
+    if global.json {
+        let mut document = document(&stored);
+        document["is_new"] = is_new.into();
+        return print_json(&document);
+    }
+    let what = if is_new { "stored" } else { "unchanged, stored before" };
+    print(&format!("{}@{}  {}  {what}\n", stored.name, stored.version, stored.id))
+}
+
+async fn list(global: &GlobalArgs) -> Result<(), Failure> {
+    let site = Site::find(global)?;
+    let sequences = site.store().await?.sequences(site.tenant()).await?;
+    if global.json {
+        return print_json(&sequences.iter().map(document).collect::<Vec<_>>());
+    }
+    let rows = sequences.iter().map(|stored| {
+        vec![
+            format!("{}@{}", stored.name, stored.version),
+            contacts(&stored.sequence),
+            instant(stored.created_at_ms),
+            stored.id.clone(),
+        ]
+    });
+    print(&columns(&["sequence", "contacts", "stored", "id"], &[], rows, terminal_width()))
+}
+
+async fn show(args: &ShowArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let site = Site::find(global)?;
+    let store = site.store().await?;
+    let stored = find(&site, &store, &args.sequence).await?;
+    if global.json {
+        return print_json(&document(&stored));
+    }
+    let head = format!("{}@{}  {}  {}\n", stored.name, stored.version, stored.id, instant(stored.created_at_ms));
+    print(&(head + &words::steps(&stored.sequence, true, terminal_width())))
+}
+
+fn document(stored: &StoredSequence) -> Value {
+    json!({
+        "sequence_id": stored.id, "name": stored.name, "version": stored.version,
+        "created_at": rfc3339(stored.created_at_ms), "sequence": stored.sequence,
+    })
+}
+
+/// `1 invite, 2 messages`.
+fn contacts(sequence: &Sequence) -> String {
+    let mut counts: Vec<(&str, u32)> = vec![];
+    for action in sequence.steps.iter().filter_map(|step| step.kind.action()) {
+        match counts.iter_mut().find(|(name, _)| *name == action.name()) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((action.name(), 1)),
+        }
+    }
+    let told = counts.into_iter().map(|(name, count)| {
+        let name = name.replace('_', " ");
+        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    });
+    told.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,131 @@
+//! Starts campaigns and sender accounts, and has running workflows look.
+
+use crate::failure::Failure;
+use leadflow_activities::config::Config;
+use leadflow_activities::store::Store;
+use leadflow_activities::store::accounts::NewAccount;
+use leadflow_activities::store::campaigns::Campaign;
+use leadflow_clock::Clock;
+use leadflow_workflows::QUEUE_LONG;
+use leadflow_workflows::campaign::{self, Campaign as CampaignWorkflow, CampaignInput};
+use leadflow_workflows::contract::{AccountRef, CampaignRef};
+use leadflow_workflows::domain::ids::{AccountId, CampaignId, EnrollmentId, TenantId};
+use leadflow_workflows::enrollment::{self, Enrollment};
+use leadflow_workflows::lead_search::{PROGRESS, STAGE, TENANT};
+use leadflow_workflows::sender_account::{self, SenderAccount, SenderAccountInput};
+use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN};
+use temporalio_client::errors::WorkflowInteractionError;
+use temporalio_client::{Client, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions};
+use temporalio_common::search_attributes::SearchAttributes;
+
+/// The parts of an installation that can start outreach and steer it.
+#[derive(Clone)]
+pub struct Outreach {
+    pub config: Config,
+    pub store: Store,
+    pub client: Client,
+    pub clock: Clock,
+}
+
+impl Outreach {
+    /// Stores a campaign and starts its workflow; `false` when its name is taken. When the workflow cannot be started,
+    /// nothing stays behind.
+    pub async fn start_campaign(&self, new: &Campaign) -> Result<bool, Failure> {
+        if !self.store.create_campaign(new).await? {
+            return Ok(false);
+        }
+        let (tenant, campaign_id) = (TenantId(new.tenant.clone()), CampaignId(new.id.clone()));
+        let input = CampaignInput {
+            campaign: CampaignRef { tenant: tenant.clone(), campaign_id: campaign_id.clone() },
+            timings: self.config.timings,
+        };
+        let options = WorkflowStartOptions::new(QUEUE_LONG, campaign::workflow_id(&campaign_id))
+            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+            .search_attributes(SearchAttributes::new([
+                TENANT.value_set(tenant.0),
+                CAMPAIGN.value_set(new.id.clone()),
+                STAGE.value_set("running".into()),
+                PROGRESS.value_set(0),
+            ]))
+            .static_summary(format!("campaign {}", new.name))
+            .static_details(format!("`starter campaign show {campaign_id}` shows how far it is."))
+            .build();
+        if let Err(error) = self.client.start_workflow(CampaignWorkflow::run, input, options).await {
+            self.store.discard_campaign(&new.tenant, &new.id).await?;
+            return Err(not_started("campaign", &error));
+        }
+        Ok(true)
+    }
+
+    /// Stores a sender account and starts the workflow that reads it; `false` when its name, or the account at the provider,
+    /// is taken. When the workflow cannot be started, nothing stays behind.
+    pub async fn start_account(&self, new: &NewAccount) -> Result<bool, Failure> {
+        if !self.store.add_account(new).await? {
+            return Ok(false);
+        }
+        let (tenant, account_id) = (TenantId(new.tenant.clone()), AccountId(new.id.clone()));
+        let input = SenderAccountInput {
+            account: AccountRef { tenant: tenant.clone(), account_id: account_id.clone() },
+            timings: self.config.timings,
+        };
+        let options = WorkflowStartOptions::new(QUEUE_LONG, sender_account::workflow_id(&account_id))
+            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+            .search_attributes(SearchAttributes::new([
+                TENANT.value_set(tenant.0),
+                ACCOUNT.value_set(new.id.clone()),
+                STAGE.value_set("active".into()),
+            ]))
+            .static_summary(format!("{} account", new.channel.name()))
+            .static_details(format!("`starter account show {account_id}` shows its limits and its health."))
+            .build();
+        if let Err(error) = self.client.start_workflow(SenderAccount::run, input, options).await {
+            self.store.discard_account(&new.tenant, &new.id).await?;
+            return Err(not_started("account's reading", &error));
+        }
+        Ok(true)
+    }
+
+    /// Has a campaign read what is wanted of it. One whose workflow has ended needs no telling.
+    pub async fn tell_campaign(&self, id: &str) -> Result<(), Failure> {
+        let id = campaign::workflow_id(&CampaignId(id.to_owned()));
+        let handle = self.client.get_workflow_handle::<CampaignWorkflow>(id);
+        told(handle.signal(CampaignWorkflow::look, (), WorkflowSignalOptions::default()).await)
+    }
+
+    /// Has an account's reading begin now.
+    pub async fn tell_account(&self, id: &str) -> Result<(), Failure> {
+        let id = sender_account::workflow_id(&AccountId(id.to_owned()));
+        let handle = self.client.get_workflow_handle::<SenderAccount>(id);
+        told(handle.signal(SenderAccount::look, (), WorkflowSignalOptions::default()).await)
+    }
+
+    /// Has enrollments look at what has changed. Those whose workflow has ended need no telling.
+    pub async fn tell_enrollments<Id: AsRef<str>>(&self, ids: &[Id]) -> Result<(), Failure> {
+        // A server takes signals far faster than one at a time, but not any number at once.
+        for some in ids.chunks(20) {
+            let signals = some.iter().map(|id| async move {
+                let id = enrollment::workflow_id(&EnrollmentId(id.as_ref().to_owned()));
+                let handle = self.client.get_workflow_handle::<Enrollment>(id);
+                told(handle.signal(Enrollment::look, (), WorkflowSignalOptions::default()).await)
+            });
+            futures::future::try_join_all(signals).await?;
+        }
+        Ok(())
+    }
+}
+
+fn told(answer: Result<(), WorkflowInteractionError>) -> Result<(), Failure> {
+    match answer {
+        Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
+        Err(error) => Err(Failure::Failed(format!(
+            "it is stored, but its workflow could not be told: {error}\nhint: it looks by itself within a day; the same \
+             command again tells it now"
+        ))),
+    }
+}
+
+fn not_started(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Failed(format!(
+        "the {what} could not be started: {error}\nhint: `starter doctor` shows what is missing; nothing was stored"
+    ))
+}
