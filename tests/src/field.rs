@@ -3,6 +3,7 @@
 use crate::lab::{Lab, OrSay};
 use anyhow::{Context, bail, ensure};
 use leadflow_activities::outreach::sequence_file;
+use leadflow_activities::senders::SendRequest;
 use leadflow_activities::store::accounts::NewAccount;
 use leadflow_activities::store::campaigns::Campaign;
 use leadflow_activities::store::enrollments::Enrollment;
@@ -13,7 +14,7 @@ use leadflow_starter::outreach::Outreach;
 use leadflow_workflows::campaign;
 use leadflow_workflows::domain::account::{AccountSettings, CampaignSettings, Hours};
 use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
-use leadflow_workflows::domain::outreach::{Channel, TouchState};
+use leadflow_workflows::domain::outreach::{Action, Channel, TouchState};
 use leadflow_workflows::domain::permits::Limits;
 use leadflow_workflows::enrollment;
 use serde::Deserialize;
@@ -270,24 +271,90 @@ impl Lab {
     }
 }
 
-/// What went wrong in the eyes of the people: whoever got the same contact twice, or more of them than the store knows of.
-pub fn double_contacts(effects: &[EffectEntry], touches: &[Touch]) -> Vec<String> {
+/// Where the people, the store and Temporal disagree about a campaign: contacts made twice, contacts that the store has and
+/// nobody saw, or the other way round, contacts after an answered reply, and enrollments that only one of them holds open.
+pub async fn disagreements(lab: &Lab, enrollments: &[Enrollment]) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
-    let mut seen: BTreeMap<(String, EffectKind, Option<String>), u32> = BTreeMap::new();
-    for entry in effects.iter().filter(|entry| entry.effect.kind != EffectKind::ProfileView) {
-        let effect = &entry.effect;
-        // Invitations: one for each person, whatever the text and the account.
-        let text = if effect.kind == EffectKind::Invite { None } else { effect.text.clone() };
-        *seen.entry((effect.person.clone(), effect.kind, text)).or_default() += 1;
+    let effects = lab.sandbox().effects();
+    let stops: BTreeMap<String, i64> = answered_stops(lab);
+    for enrollment in enrollments {
+        let lead = lab.stack.store.lead(lab.tenant(), &enrollment.lead_id).await?.context("the lead is stored")?;
+        let touches: Vec<Touch> = lab.stack.store.touches(lab.tenant(), &enrollment.id).await?;
+        // An address that mail came back from is no longer theirs, but it was.
+        let mut keys: Vec<String> = touches.iter().filter_map(address_of).collect();
+        keys.push(lead.linkedin_public_id.clone());
+        let is_theirs = |person: &str| keys.iter().any(|key| key.eq_ignore_ascii_case(person));
+        let seen: Vec<&EffectEntry> = effects.iter().filter(|entry| is_theirs(&entry.effect.person)).collect();
+        for action in [Action::Invite, Action::Message, Action::Inmail, Action::Email] {
+            let of_kind = || seen.iter().filter(|entry| action_of(entry.effect.kind) == Some(action));
+            let texts: BTreeSet<_> = of_kind().map(|entry| entry.effect.text.clone()).collect();
+            let contacts = of_kind().count();
+            if contacts > texts.len() || (action == Action::Invite && contacts > 1) {
+                problems.push(format!("{} got {contacts} contacts of the kind {action:?}, {} of them different", lead.id, texts.len()));
+            }
+            let count = |wanted: &dyn Fn(&Touch) -> bool| {
+                touches.iter().filter(|touch| touch.action == action && wanted(touch)).count()
+            };
+            let made = count(&|touch| touch.state == TouchState::Sent && touch.called_at_ms.is_some());
+            let doubted = count(&Touch::is_in_doubt);
+            if contacts < made || contacts > made + doubted {
+                problems.push(format!(
+                    "{}: {contacts} contacts of the kind {action:?} were seen; the store has {made} made, {doubted} in doubt",
+                    lead.id
+                ));
+            }
+        }
+        let stopped_us = keys.iter().filter_map(|key| stops.get(&key.to_lowercase())).min();
+        if let Some(stopped_us) = stopped_us {
+            let late = seen.iter().filter(|entry| entry.real_at_us > *stopped_us).count();
+            if late > 0 {
+                problems.push(format!("{}: {late} contacts began after a reply was answered", lead.id));
+            }
+        }
+        let id = enrollment::workflow_id(&EnrollmentId(enrollment.id.clone()));
+        if enrollment.workflow_started_at_ms.is_some() {
+            let handle = lab.stack.client.get_workflow_handle::<enrollment::Enrollment>(&id);
+            let status = handle.describe(WorkflowDescribeOptions::default()).await?.status();
+            let is_open = status == WorkflowExecutionStatus::Running;
+            if is_open != enrollment.is_open {
+                problems.push(format!("{id} is {status:?} and its row {}", enrollment.state.name()));
+            }
+        }
+        for touch in touches.iter().filter(|touch| touch.is_in_doubt() && touch.settled_by.is_none()) {
+            problems.push(format!("{}: the doubt about step {} is not explained", lead.id, touch.step_id));
+        }
     }
-    for ((person, kind, _), count) in seen.iter().filter(|(_, count)| **count > 1) {
-        problems.push(format!("{person} got the same {kind:?} {count} times"));
+    Ok(problems)
+}
+
+/// When the first reply, opt-out or bounce of each person was answered with success, in real Unix microseconds.
+fn answered_stops(lab: &Lab) -> BTreeMap<String, i64> {
+    let mut stops = BTreeMap::new();
+    for delivery in lab.sandbox().deliveries() {
+        let is_stop = matches!(delivery.kind.as_str(), "positive" | "negative" | "question" | "opt_out" | "by_request");
+        if let (true, Some(person), Some(answered_us), Some(200..=299)) =
+            (is_stop, delivery.person, delivery.answered_real_us, delivery.status)
+        {
+            let first = stops.entry(person.to_lowercase()).or_insert(answered_us);
+            *first = answered_us.min(*first);
+        }
     }
-    let contacts: usize = seen.values().map(|count| *count as usize).sum();
-    let counts = |state| touches.iter().filter(|touch| touch.state == state && !touch.step_id.starts_with("look")).count();
-    let (sent, unknown) = (counts(TouchState::Sent), counts(TouchState::Unknown) + counts(TouchState::Calling));
-    if contacts < sent || contacts > sent + unknown {
-        problems.push(format!("people saw {contacts} contacts; the store has {sent} sent and {unknown} in doubt"));
+    stops
+}
+
+fn address_of(touch: &Touch) -> Option<String> {
+    match serde_json::from_str(touch.request.as_deref()?).ok()? {
+        SendRequest::Email { to_address, .. } => Some(to_address),
+        _ => None,
     }
-    problems
+}
+
+fn action_of(kind: EffectKind) -> Option<Action> {
+    match kind {
+        EffectKind::ProfileView => None,
+        EffectKind::Invite => Some(Action::Invite),
+        EffectKind::Message => Some(Action::Message),
+        EffectKind::InMail => Some(Action::Inmail),
+        EffectKind::Email => Some(Action::Email),
+    }
 }

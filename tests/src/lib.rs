@@ -6,4 +6,5 @@ pub mod field;
 pub mod kill;
 pub mod kill_points;
 pub mod lab;
+pub mod outreach_kill;
 pub mod scenarios;

@@ -118,7 +118,7 @@ fn outreach(
         sender: Arc::new(sender),
         config: Arc::clone(config),
         clock,
-        client: client.clone(),
+        workflows: Arc::new(client.clone()),
     })))
 }
 

@@ -1,8 +1,10 @@
 //! The activities of outreach, and what they all need.
 
+use super::events::Teller;
 use crate::config::Config;
 use crate::gate::Gate;
 use crate::senders::{SendError, Sender};
+use crate::store::touches::RESERVATION_LAPSES_MS;
 use crate::store::{Backend, Store, StoreError};
 use leadflow_clock::Clock;
 use leadflow_workflows::contract::{
@@ -11,7 +13,6 @@ use leadflow_workflows::contract::{
 use sqlx::AnyConnection;
 use std::sync::Arc;
 use std::time::Duration;
-use temporalio_client::Client;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
@@ -22,8 +23,8 @@ pub struct OutreachWork {
     pub sender: Arc<dyn Sender>,
     pub config: Arc<Config>,
     pub clock: Clock,
-    /// Starts and tells the workflows of enrollments.
-    pub client: Client,
+    /// Starts and tells the workflows of enrollments: a Temporal client.
+    pub workflows: Arc<dyn Teller>,
 }
 
 /// Activities on the store and on Temporal. Task queue [`leadflow_workflows::QUEUE_LONG`].
@@ -93,6 +94,11 @@ impl OutreachWork {
             return Ok(sqlx::query_scalar(now).fetch_one(transaction).await?);
         }
         Ok(self.clock.now_ms())
+    }
+
+    /// How long a reservation outlives its instant: on a fast clock longer, because a worker takes real time to come.
+    pub(super) fn lapse_ms(&self) -> i64 {
+        RESERVATION_LAPSES_MS + self.virtual_ms(self.config.timings.touch_activity_ms)
     }
 
     /// How much time passes on the installation's clock while a call may take this long.

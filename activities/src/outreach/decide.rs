@@ -6,7 +6,7 @@ use super::situation::{Background, Situation};
 use crate::store::StoreError;
 use crate::store::accounts::Account;
 use crate::store::enrollments::{change_state, end_enrollment, note_advice};
-use crate::store::touches::{self, RESERVATION_LAPSES_MS, Touch, TouchKey, refuse_uncalled, release_planned, reserve};
+use crate::store::touches::{self, Touch, TouchKey, refuse_uncalled, release_planned, reserve};
 use futures::FutureExt;
 use leadflow_workflows::contract::{Advice, AdviceNext, EnrollmentRef};
 use leadflow_workflows::domain::outreach::{Action, EnrollmentState, Hold, TouchState};
@@ -58,7 +58,10 @@ impl OutreachWork {
         reference: &EnrollmentRef,
     ) -> Result<Option<Decided>, StoreError> {
         let mut situation = self.situation(transaction, background, reference).await?;
-        if situation.enrollment.sequence_id != background.sequence_id {
+        // Another version, or a person who turned out to be somebody known: the right row was not locked.
+        let is_stale = situation.enrollment.sequence_id != background.sequence_id
+            || situation.enrollment.person_id != background.lead.person_id;
+        if is_stale {
             return Ok(None);
         }
         let next = self.next(transaction, background, &mut situation).await?;
@@ -198,7 +201,7 @@ impl OutreachWork {
         let planned_at_ms = existing
             .filter(|touch| touch.state == TouchState::Planned && touch.account_id == account.id)
             .and_then(|touch| touch.planned_at_ms)
-            .filter(|at_ms| *at_ms >= due_ms && *at_ms > now_ms - RESERVATION_LAPSES_MS);
+            .filter(|at_ms| *at_ms >= due_ms && *at_ms > now_ms - self.lapse_ms());
         if let Some(at_ms) = planned_at_ms.filter(|at_ms| *at_ms > now_ms) {
             let known = situation.enrollment.advice.as_ref().and_then(|advice| match &advice.next {
                 AdviceNext::Touch { step: known, hold, .. } if known == step => hold.clone(),
@@ -215,7 +218,7 @@ impl OutreachWork {
             if let Some(other) = self.other_contact(transaction, situation, step).await? {
                 return Ok(Some(other));
             }
-            let uses = touches::uses(transaction, key.tenant, &account.id, now_ms, false, but).await?;
+            let uses = touches::uses(transaction, key.tenant, &account.id, now_ms, None, but).await?;
             let check = CheckRequest { now_ms, action, has_note, limits, sender: &sender, lead: &lead, uses: &uses };
             match planner::check(&check) {
                 None => return Ok(Some(advice(now_ms, None))),
@@ -225,7 +228,7 @@ impl OutreachWork {
                 }
             }
         }
-        let uses = touches::uses(transaction, key.tenant, &account.id, now_ms, true, but).await?;
+        let uses = touches::uses(transaction, key.tenant, &account.id, now_ms, Some(now_ms - self.lapse_ms()), but).await?;
         let planned = planner::plan(&PlanRequest {
             due_ms: earliest_ms,
             now_ms,

@@ -3,7 +3,7 @@
 use super::activities::{OutreachWork, fault, store_failure};
 use super::allot::{AccountDay, AllotRequest, allot, openers};
 use super::calendar::Calendar;
-use super::events::Teller;
+use super::start::unreached;
 use crate::store::StoreError;
 use crate::store::accounts::Account;
 use crate::store::campaigns::Campaign;
@@ -16,7 +16,6 @@ use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
 use leadflow_workflows::domain::permits::Use;
 use leadflow_workflows::enrollment::workflow_id;
 use sqlx::AnyConnection;
-use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -68,13 +67,7 @@ impl OutreachWork {
             self.start_and_note(&enrollment, delay_ms).await?;
             if enrollment.workflow_started_at_ms.is_some() {
                 let id = workflow_id(&EnrollmentId(enrollment.id.clone()));
-                self.client.look(&id).await.map_err(|error| {
-                    ActivityError::from(
-                        ApplicationFailure::builder(error.to_string())
-                            .type_name("temporal_unreachable".to_owned())
-                            .build(),
-                    )
-                })?;
+                self.workflows.look(&id).await.map_err(unreached)?;
             }
         }
         Ok(())
@@ -244,10 +237,11 @@ async fn has_replied(transaction: &mut AnyConnection, tenant: &str, lead: &Lead)
 
 /// How far a campaign is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) open: u32,
-    pub(crate) ended: u32,
-    pub(crate) waiting: u32,
+pub struct Counts {
+    pub open: u32,
+    pub ended: u32,
+    /// Leads that wait for their turn.
+    pub waiting: u32,
 }
 
 impl crate::store::Store {
@@ -283,7 +277,7 @@ impl crate::store::Store {
         .map_err(|error| self.error(error))
     }
 
-    async fn campaign_counts(&self, campaign: &Campaign) -> Result<Counts, StoreError> {
+    pub async fn campaign_counts(&self, campaign: &Campaign) -> Result<Counts, StoreError> {
         let (open, ended): (i64, i64) = sqlx::query_as(
             "SELECT CAST(COALESCE(SUM(is_open), 0) AS BIGINT), CAST(COALESCE(SUM(1 - is_open), 0) AS BIGINT) \
              FROM enrollments WHERE tenant = $1 AND campaign_id = $2",

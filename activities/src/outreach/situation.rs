@@ -36,6 +36,8 @@ pub(super) struct Situation {
     pub(super) linkedin: Option<Account>,
     pub(super) email: Option<Account>,
     pub(super) touches: Vec<Touch>,
+    /// Read under the lock: a bounce takes the address off the person.
+    pub(super) address: Option<String>,
     pub(super) seen: SeenPerson,
     /// Why nothing may be sent to the person, on any channel: the state in which that ends, and the cause.
     pub(super) forbidden: Option<String>,
@@ -105,12 +107,18 @@ impl OutreachWork {
             .fetch_one(&mut *transaction)
             .await?;
         let touches = touches::of_enrollment(transaction, tenant, id).await?;
+        let address = sqlx::query_scalar("SELECT email FROM persons WHERE tenant = $1 AND id = $2")
+            .bind(tenant)
+            .bind(&enrollment.person_id)
+            .fetch_optional(&mut *transaction)
+            .await?
+            .flatten();
         let seen = match &enrollment.linkedin_account_id {
             Some(account) => seen_person(transaction, tenant, account, &enrollment.person_id).await?,
             None => SeenPerson::default(),
         };
         let forbidden = forbidden(transaction, tenant, &enrollment, background).await?;
-        Ok(Situation { now_ms, enrollment, campaign_state, linkedin, email, touches, seen, forbidden })
+        Ok(Situation { now_ms, enrollment, campaign_state, linkedin, email, touches, address, seen, forbidden })
     }
 
     async fn lock_account(
@@ -166,7 +174,7 @@ impl Situation {
             connected_at_ms: self.seen.connected_at_ms,
             declined_at_ms: self.touches.iter().find_map(|touch| touch.declined_at_ms),
             has_profile: !background.lead.linkedin_public_id.is_empty() && self.linkedin.is_some(),
-            has_email: background.lead.email.is_some() && self.email.is_some(),
+            has_email: self.address.is_some() && self.email.is_some(),
             touches,
             decisions: self.enrollment.decisions.clone(),
         }

@@ -1,6 +1,7 @@
 //! Starts the workflow of an enrollment at the time of its first step.
 
 use super::activities::OutreachWork;
+use super::events::TellError;
 use crate::failpoint::fail_point;
 use crate::store::enrollments::Enrollment;
 use leadflow_workflows::QUEUE_LONG;
@@ -10,9 +11,6 @@ use leadflow_workflows::enrollment::{EnrollmentInput, OPEN, workflow_id};
 use leadflow_workflows::lead_search::{STAGE, TENANT};
 use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN};
 use std::time::Duration;
-use temporalio_client::NamespacedClient;
-use temporalio_client::grpc::WorkflowService;
-use temporalio_client::tonic::{Code, IntoRequest};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_common::protos::coresdk::AsJsonPayloadExt;
 use temporalio_common::protos::temporal::api::common::v1::{Payloads, Priority, WorkflowType};
@@ -49,12 +47,10 @@ impl OutreachWork {
         let details = format!("`starter lead explain {}` shows what happens next, and why.", enrollment.lead_id);
         let details = details.as_json_payload().map_err(|error| unencodable(&error))?;
         let request = StartWorkflowExecutionRequest {
-            namespace: self.client.namespace(),
             workflow_id: workflow_id(&id),
             workflow_type: Some(WorkflowType { name: "Enrollment".into() }),
             task_queue: Some(TaskQueue { name: QUEUE_LONG.into(), ..TaskQueue::default() }),
             input: Some(Payloads { payloads: vec![input] }),
-            identity: self.client.identity(),
             request_id: enrollment.id.clone(),
             workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicateFailedOnly.into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
@@ -65,18 +61,15 @@ impl OutreachWork {
             ..StartWorkflowExecutionRequest::default()
         };
         fail_point("round-before-start").await;
-        let started = self.client.connection().clone().start_workflow_execution(request.into_request()).await;
+        let started = self.workflows.start(request).await;
         fail_point("round-after-start").await;
-        match started {
-            Ok(_) => Ok(()),
-            // It has run to its end before.
-            Err(status) if status.code() == Code::AlreadyExists => Ok(()),
-            Err(status) => Err(ApplicationFailure::builder(format!("the server did not start it: {}", status.code()))
-                .type_name("temporal_unreachable".to_owned())
-                .build()
-                .into()),
-        }
+        started.map_err(unreached)
     }
+}
+
+/// Temporal could not be reached: tried again.
+pub(super) fn unreached(error: TellError) -> ActivityError {
+    ApplicationFailure::builder(error.to_string()).type_name("temporal_unreachable".to_owned()).build().into()
 }
 
 fn unencodable(error: &dyn std::fmt::Display) -> ActivityError {

@@ -129,7 +129,7 @@ impl OutreachWork {
             public_id: background.lead.linkedin_public_id.clone(),
             provider_id: situation.seen.provider_id.clone(),
             chat_id: situation.seen.chat_id.clone(),
-            email: background.lead.email.clone(),
+            email: situation.address.clone(),
             touch: situation.touch(&input.step).cloned(),
             token: token.to_owned(),
             claimed,
@@ -175,7 +175,7 @@ impl OutreachWork {
     ) -> Result<Approach, StoreError> {
         let key = key(background, situation, &target.account, &input.step, Action::VisitProfile);
         let now_ms = situation.now_ms;
-        let uses = touches::uses(transaction, key.tenant, key.account_id, now_ms, false, None).await?;
+        let uses = touches::uses(transaction, key.tenant, key.account_id, now_ms, None, None).await?;
         let limits = &target.account.settings.limits;
         if let Some((hold, at_ms)) = refusal(limits, Action::VisitProfile, false, &uses, now_ms) {
             return Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?));
@@ -290,7 +290,7 @@ fn render(background: &Background, situation: &Situation, step_id: &str) -> Resu
         StepKind::Email { .. } => {
             let footer = templates::email_footer(&background.campaign.settings, None);
             let message = message.with_footer(&footer);
-            let to_address = background.lead.email.clone().ok_or("no_email_address")?;
+            let to_address = situation.address.clone().ok_or("no_email_address")?;
             // The one-click link needs a host of one's own; an answer by mail works for everybody.
             let unsubscribe = account
                 .address

@@ -102,7 +102,7 @@ impl Store {
     /// What counts against the limits of an account at `now_ms`, reservations included.
     pub async fn account_uses(&self, tenant: &str, account_id: &str, now_ms: i64) -> Result<Vec<Use>, StoreError> {
         let mut connection = self.read().acquire().await.map_err(|error| self.error(error))?;
-        uses(&mut connection, tenant, account_id, now_ms, true, None).await
+        uses(&mut connection, tenant, account_id, now_ms, Some(now_ms - RESERVATION_LAPSES_MS), None).await
     }
 }
 
@@ -118,35 +118,34 @@ impl Touch {
     }
 
     /// Whether nobody knows if it was done.
-    pub(crate) fn is_in_doubt(&self) -> bool {
+    pub fn is_in_doubt(&self) -> bool {
         matches!(self.state, TouchState::Calling | TouchState::Unknown)
     }
 }
 
 /// What counts against the limits of an account: contacts that were, or may have been, made; and reservations, when they
-/// are asked for. `but` leaves out the touch that asks.
+/// are asked for, by the instant since when they hold. `but` leaves out the touch that asks.
 pub(crate) async fn uses(
     connection: &mut AnyConnection,
     tenant: &str,
     account_id: &str,
     now_ms: i64,
-    reservations: bool,
+    reserved_since_ms: Option<i64>,
     but: Option<&str>,
 ) -> Result<Vec<Use>, StoreError> {
     let rows = sqlx::query(
         "SELECT action, has_note, called_at_ms AS from_ms, \
          CASE WHEN settled_at_ms IS NOT NULL AND settled_at_ms < call_deadline_ms THEN settled_at_ms \
          ELSE call_deadline_ms END AS until_ms FROM touches \
-         WHERE tenant = $1 AND account_id = $2 AND called_at_ms > $3 AND id <> $6 \
+         WHERE tenant = $1 AND account_id = $2 AND called_at_ms > $3 AND id <> $5 \
          AND state IN ('calling', 'sent', 'unknown') \
          UNION ALL SELECT action, has_note, planned_at_ms, planned_at_ms FROM touches \
-         WHERE tenant = $1 AND account_id = $2 AND state = 'planned' AND planned_at_ms > $4 AND $5 = 1 AND id <> $6",
+         WHERE tenant = $1 AND account_id = $2 AND state = 'planned' AND planned_at_ms > $4 AND id <> $5",
     )
     .bind(tenant)
     .bind(account_id)
     .bind(now_ms - LONGEST_WINDOW_MS - 86_400_000)
-    .bind(now_ms - RESERVATION_LAPSES_MS)
-    .bind(i64::from(reservations))
+    .bind(reserved_since_ms.unwrap_or(i64::MAX))
     .bind(but.unwrap_or_default())
     .fetch_all(connection)
     .await?;

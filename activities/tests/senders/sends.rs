@@ -151,7 +151,7 @@ async fn an_email_is_sent_once_for_each_key() {
 /// The repeat of a call whose answer was lost tells what the first one did.
 #[tokio::test]
 async fn a_repeated_key_settles_an_unknown_email() {
-    let bench = Bench::start().await;
+    let bench = Bench::with_call_timeout_ms(1_000).await;
     let rule = FaultRule { times: Some(1), ..FaultRule::new(Provider::Unipile, FaultKind::TimeoutAfter) };
     bench.sandbox.set_faults(Faults { seed: 0, rules: vec![rule] });
     let request = email("dana@nordhafen.example");

@@ -225,9 +225,7 @@ async fn provider_check(site: &Site, clients: &Clients, sender: Option<&Unipile>
             format!("hint: set {}_API_KEY, or use made-up data with `starter dev`", provider.name().to_uppercase());
         return match needed_for {
             None => Check::new(name, State::Broken, format!("no key, and every search needs it; {hint}")),
-            Some(what) => {
-                Check::new(name, State::Missing, format!("no key; only {what} need it; {hint}"))
-            }
+            Some(what) => Check::new(name, State::Missing, format!("no key; only {what} need it; {hint}")),
         };
     }
     let state = if settings.sandbox { State::Sandbox } else { State::Ok };

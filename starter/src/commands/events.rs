@@ -121,7 +121,7 @@ fn document(event: &StoredEvent) -> Value {
 
 fn table(events: &[StoredEvent], width: u16) -> String {
     let rows = events.iter().map(|event| {
-        vec![event.id.clone(), instant(event.received_at_ms), event.kind.clone(), printable(&event.effect).into()]
+        vec![event.id.clone(), instant(event.received_at_ms), event.kind.clone(), printable(&event.effect)]
     });
     columns(&["event", "received", "kind", "effect"], &[], rows, width)
 }
@@ -138,10 +138,10 @@ fn text(event: &StoredEvent) -> String {
         ("received", instant(event.received_at_ms)),
         ("account", event.account_id.clone().unwrap_or_else(|| "unknown".into())),
         ("person", event.person_id.clone().unwrap_or_else(|| "nobody known".into())),
-        ("effect", printable(&event.effect).into()),
+        ("effect", printable(&event.effect)),
         ("told", told),
     ];
-    rows.iter().map(|(label, value)| format!("{label:<10}{value}\n")).collect()
+    rows.iter().flat_map(|(label, value)| [format!("{label:<10}"), value.clone(), "\n".to_owned()]).collect()
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ fn unstored(error: &leadflow_activities::store::StoreError) -> Response {
 
 /// Takes as long for a secret that is nearly right as for one that is not.
 fn knows_secret(headers: &HeaderMap, secret: &SecretString) -> bool {
-    let given = headers.get(SECRET_HEADER).map(|value| value.as_bytes()).unwrap_or_default();
+    let given = headers.get(SECRET_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     given.ct_eq(secret.expose_secret().as_bytes()).into()
 }
 

@@ -17,6 +17,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
+use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 
 const SECRET: &str = "a-long-random-text";
 const EVENT: &str = r#"{"event":"new_relation","account_id":"acc_7Qd","account_type":"LINKEDIN","user_provider_id":"ACoAAAsim001","user_public_identifier":"dana-whitlock"}"#;
@@ -25,6 +26,10 @@ const EVENT: &str = r#"{"event":"new_relation","account_id":"acc_7Qd","account_t
 struct Told(Mutex<Vec<String>>);
 
 impl Teller for Told {
+    fn start(&self, _request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
+        futures::future::ready(Ok(())).boxed()
+    }
+
     fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
         self.0.lock().unwrap().push(workflow_id.to_owned());
         async { Ok(()) }.boxed()

@@ -2,7 +2,7 @@
 
 use crate::{alone, setup};
 use leadflow_sandbox::UnipileOptions;
-use leadflow_tests::field::{SEQUENCE, account_settings, campaign_settings, double_contacts, people};
+use leadflow_tests::field::{SEQUENCE, account_settings, campaign_settings, disagreements, people};
 use leadflow_tests::lab::Lab;
 use leadflow_workflows::domain::outreach::Channel;
 use std::collections::BTreeMap;
@@ -20,13 +20,12 @@ async fn a_campaign_runs_to_its_end_and_contacts_nobody_twice() {
     let campaign =
         lab.start_campaign("spring", &list, &sequence, &[linkedin, mail], campaign_settings()).await.unwrap();
     let enrollments = lab.campaign_ended(&campaign).await.unwrap();
-    let touches = lab.touches(&enrollments).await.unwrap();
     let mut states: BTreeMap<&str, u32> = BTreeMap::new();
     for enrollment in &enrollments {
         *states.entry(enrollment.state.name()).or_default() += 1;
     }
     eprintln!("{states:?}");
-    let problems = double_contacts(&lab.sandbox().effects(), &touches);
+    let problems = disagreements(&lab, &enrollments).await.unwrap();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     assert_eq!(enrollments.len(), 12);
     lab.stop().await.unwrap();

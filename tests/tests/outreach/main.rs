@@ -1,6 +1,7 @@
 //! Outreach end to end: real Temporal server, real worker processes, the sandbox as LinkedIn and mail.
 
 mod courses;
+mod kills;
 
 use leadflow_clock::Clock;
 use leadflow_tests::field::MONDAY_MS;

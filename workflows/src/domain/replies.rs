@@ -38,10 +38,16 @@ pub struct Incoming<'a> {
     pub is_email: bool,
     /// Its headers say that a program wrote it.
     pub is_automatic: bool,
-    /// It reports that a mail can never be delivered.
-    pub is_delivery_report: bool,
-    /// It reports that a person has marked a mail of ours as spam.
-    pub is_complaint: bool,
+    pub report: Option<Report>,
+}
+
+/// What a program reports of a mail of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It can never be delivered.
+    Undeliverable,
+    /// Its receiver has marked it as spam.
+    Spam,
 }
 
 /// Longer messages talk about more than leaving a list, so that a person should read them.
@@ -51,11 +57,10 @@ const ABSENCE_WORDS: usize = 40;
 
 /// Says what an incoming message is.
 pub fn classify(incoming: &Incoming) -> ReplyKind {
-    if incoming.is_complaint {
-        return ReplyKind::OptOut;
-    }
-    if incoming.is_delivery_report {
-        return ReplyKind::Bounce;
+    match incoming.report {
+        Some(Report::Spam) => return ReplyKind::OptOut,
+        Some(Report::Undeliverable) => return ReplyKind::Bounce,
+        None => {}
     }
     // Its text may offer to unsubscribe from the note's own sender.
     if incoming.is_automatic {
@@ -228,9 +233,9 @@ mod tests {
 
     #[test]
     fn reports_are_what_they_are() {
-        let bounce = Incoming { is_delivery_report: true, is_automatic: true, ..Incoming::default() };
+        let bounce = Incoming { report: Some(Report::Undeliverable), is_automatic: true, ..Incoming::default() };
         assert_eq!(classify(&bounce), ReplyKind::Bounce);
-        let complaint = Incoming { is_complaint: true, is_automatic: true, ..Incoming::default() };
+        let complaint = Incoming { report: Some(Report::Spam), is_automatic: true, ..Incoming::default() };
         assert_eq!(classify(&complaint), ReplyKind::OptOut);
     }
 }

@@ -9,7 +9,7 @@ use crate::store::replies::{NewReply, add_reply};
 use crate::store::searches::from_json;
 use crate::store::suppressions::suppress;
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
-use leadflow_workflows::domain::replies::{Incoming, ReplyKind, classify};
+use leadflow_workflows::domain::replies::{Incoming, ReplyKind, Report, classify};
 use leadflow_workflows::domain::sequence::{Sequence, StopOn};
 use leadflow_workflows::domain::suppression::{SuppressionKind, SuppressionOrigin};
 
@@ -75,10 +75,13 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         text,
         is_email: true,
         is_automatic: *auto_submitted,
-        is_delivery_report: bounced_address.is_some(),
-        is_complaint: complaint_address.is_some(),
+        report: match (complaint_address, bounced_address) {
+            (Some(_), _) => Some(Report::Spam),
+            (None, Some(_)) => Some(Report::Undeliverable),
+            (None, None) => None,
+        },
     });
-    let address = bounced_address.as_ref().or(complaint_address.as_ref()).unwrap_or(from).to_lowercase();
+    let address = complaint_address.as_ref().or(bounced_address.as_ref()).unwrap_or(from).to_lowercase();
     let by_address = whom::by_address(scope, &address).await?;
     let person_id = match (by_address, in_reply_to) {
         (Some(person_id), _) => Some(person_id),

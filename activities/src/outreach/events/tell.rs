@@ -8,7 +8,10 @@ use leadflow_clock::Clock;
 use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::sender_account::SenderAccount;
 use temporalio_client::errors::WorkflowInteractionError;
-use temporalio_client::{Client, WorkflowSignalOptions};
+use temporalio_client::grpc::WorkflowService;
+use temporalio_client::tonic::{Code, IntoRequest};
+use temporalio_client::{Client, NamespacedClient, WorkflowSignalOptions};
+use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 
 /// Signals that are on their way at once.
 const AT_ONCE: usize = 16;
@@ -17,12 +20,15 @@ const AT_ONCE: usize = 16;
 pub trait Teller: Send + Sync {
     /// Has a workflow look. One that is not there needs no telling.
     fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>>;
+
+    /// Starts a workflow in this client's namespace. One that runs, or has run to its end, is left alone.
+    fn start(&self, request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>>;
 }
 
 /// A workflow could not be told; a sweeper does later.
 #[derive(Debug, thiserror::Error)]
 pub enum TellError {
-    #[error("a workflow could not be told to look: {0}")]
+    #[error("a workflow could not be reached: {0}")]
     Temporal(String),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -41,6 +47,20 @@ impl Teller for Client {
             match told {
                 Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
                 Err(error) => Err(TellError::Temporal(error.to_string())),
+            }
+        }
+        .boxed()
+    }
+
+    fn start(&self, mut request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
+        async move {
+            request.namespace = self.namespace();
+            request.identity = self.identity();
+            let started = self.connection().clone().start_workflow_execution(request.into_request()).await;
+            match started {
+                Ok(_) => Ok(()),
+                Err(status) if status.code() == Code::AlreadyExists => Ok(()),
+                Err(status) => Err(TellError::Temporal(status.code().to_string())),
             }
         }
         .boxed()

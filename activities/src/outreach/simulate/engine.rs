@@ -2,12 +2,13 @@
 
 use super::books::{Books, collisions};
 use super::people::Draws;
+use super::state::{Account, Enrollment, Reserved};
 use super::{Report, Simulation};
 use crate::outreach::allot::{AccountDay, AllotRequest, Opener, allot, has_note, openers};
 use crate::outreach::calendar::{Calendar, CalendarError};
 use crate::outreach::planner::{CheckRequest, PlanRequest, check, plan};
 use leadflow_workflows::domain::outreach::{Action, Channel, EnrollmentState, TouchState};
-use leadflow_workflows::domain::permits::{DAY_MS, Limits, MONTH_MS, Use, WEEK_MS};
+use leadflow_workflows::domain::permits::{DAY_MS, MONTH_MS, Use, WEEK_MS};
 use leadflow_workflows::domain::sequence::StopOn;
 use leadflow_workflows::domain::walk::{Facts, Next, TouchFact, open_state, walk};
 use std::cmp::Reverse;
@@ -40,41 +41,6 @@ enum Event {
     Timer(usize, u32),
     Accepted(usize),
     Replied(usize),
-}
-
-struct Account<'a> {
-    limits: &'a Limits,
-    channel: Channel,
-    calendar: Calendar,
-    /// Contacts and reservations by action, in the order of their time.
-    uses: BTreeMap<Action, Vec<Use>>,
-    done: Vec<Use>,
-    /// When its enrollments start.
-    starts_ms: Vec<i64>,
-    /// Enrollments whose last opener is neither made nor reserved.
-    pending: u32,
-}
-
-struct Enrollment {
-    lead: usize,
-    /// Account for each channel.
-    linkedin: Option<usize>,
-    email: Option<usize>,
-    draws: Draws,
-    facts: Facts,
-    reserved: Option<Reserved>,
-    /// Of the timer that counts.
-    timer: u32,
-    is_sleeping: bool,
-    is_pending: bool,
-    ended: Option<EnrollmentState>,
-}
-
-#[derive(Clone)]
-struct Reserved {
-    step: String,
-    account: usize,
-    planned: Use,
 }
 
 impl<'a> Engine<'a> {
@@ -391,30 +357,6 @@ impl<'a> Engine<'a> {
         let account = first.and_then(|action| enrollment.account(action));
         if let (true, Some(account)) = (std::mem::take(&mut enrollment.is_pending), account) {
             self.accounts[account].pending -= 1;
-        }
-    }
-}
-
-impl Account<'_> {
-    fn add(&mut self, new: Use) {
-        let uses = self.uses.entry(new.action).or_default();
-        uses.insert(uses.partition_point(|other| other.from_ms <= new.from_ms), new);
-    }
-
-    fn remove(&mut self, old: Use) {
-        let uses = self.uses.entry(old.action).or_default();
-        let first = uses.partition_point(|other| other.from_ms < old.from_ms);
-        if let Some(position) = uses[first..].iter().position(|other| *other == old) {
-            uses.remove(first + position);
-        }
-    }
-}
-
-impl Enrollment {
-    fn account(&self, action: Action) -> Option<usize> {
-        match action.channel() {
-            Channel::Linkedin => self.linkedin,
-            Channel::Email => self.email,
         }
     }
 }

@@ -5,6 +5,7 @@
 mod books;
 mod engine;
 mod people;
+mod state;
 
 pub use people::{Rates, SimulatedLead, synthetic};
 

@@ -141,14 +141,13 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn of(mail: Value) -> Report {
-        report(&Letter::read(&mail))
+    fn of(mail: &Value) -> Report {
+        report(&Letter::read(mail))
     }
 
     fn from_daemon(body: &str) -> Report {
-        of(
-            json!({ "from_attendee": { "identifier": "MAILER-DAEMON@mx.example" }, "subject": "Undelivered Mail Returned to Sender", "body_plain": body }),
-        )
+        let daemon = json!({ "identifier": "MAILER-DAEMON@mx.example" });
+        of(&json!({ "from_attendee": daemon, "subject": "Undelivered Mail Returned to Sender", "body_plain": body }))
     }
 
     #[test]
@@ -162,7 +161,7 @@ mod tests {
             "Original-Recipient: rfc822;dana@nordhafen.example\nFinal-Recipient: rfc822; d@elsewhere.example\nStatus: 5.2.1",
         );
         assert_eq!(forwarded.bounced_address.as_deref(), Some("dana@nordhafen.example"));
-        let listed = of(json!({
+        let listed = of(&json!({
             "from_attendee": { "identifier": "postmaster@mx.example" }, "body_plain": "no such user",
             "headers": [{ "name": "X-Failed-Recipients", "value": "dana@nordhafen.example" }]
         }));
@@ -183,7 +182,7 @@ mod tests {
     /// Else anybody could have any address suppressed.
     #[test]
     fn a_person_who_quotes_a_report_is_a_person() {
-        let quoting = of(json!({
+        let quoting = of(&json!({
             "from_attendee": { "identifier": "dana@nordhafen.example" }, "subject": "Re: hello",
             "body_plain": "You sent me this:\nFinal-Recipient: rfc822; kim@nordhafen.example\nStatus: 5.1.1\nFeedback-Type: abuse\n"
         }));
@@ -192,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_spam_report_names_who_complained() {
-        let report = of(json!({
+        let report = of(&json!({
             "from_attendee": { "identifier": "fbl@mailbox.example" }, "subject": "complaint",
             "body_plain": "Feedback-Type: abuse\nOriginal-Rcpt-To: <dana@nordhafen.example>\n"
         }));
@@ -203,7 +202,8 @@ mod tests {
     #[test]
     fn absence_notes_are_known_by_header_or_subject() {
         let with = |subject: &str, headers: Value| {
-            of(json!({ "from_attendee": { "identifier": "dana@nordhafen.example" }, "subject": subject, "headers": headers })).auto_submitted
+            let from = json!({ "identifier": "dana@nordhafen.example" });
+            of(&json!({ "from_attendee": from, "subject": subject, "headers": headers })).auto_submitted
         };
         assert!(with("Re: hello", json!([{ "name": "Auto-Submitted", "value": "auto-replied" }])));
         assert!(with("Re: hello", json!({ "Precedence": "bulk" })));

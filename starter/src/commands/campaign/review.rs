@@ -261,8 +261,8 @@ struct Groups(BTreeMap<String, Group>);
 
 impl Groups {
     fn add(&mut self, why: String, lead: &Lead) {
-        let empty = || Group { why: why.clone(), leads: 0, examples: Vec::new() };
-        let group = self.0.entry(why.clone()).or_insert_with(empty);
+        let empty = |why: &String| Group { why: why.clone(), leads: 0, examples: Vec::new() };
+        let group = self.0.entry(why).or_insert_with_key(empty);
         group.leads += 1;
         if group.examples.len() < EXAMPLES {
             group.examples.push(lead.id.clone());

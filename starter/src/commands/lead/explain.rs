@@ -61,7 +61,9 @@ fn text(lead: &Lead, search: &Search, persona: &str, width: u16) -> String {
     line("person", &format!("{name}{role}"));
     let place = [&lead.city, &lead.region, &lead.country.to_uppercase()];
     let place: Vec<&str> = place.into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-    line("business", &format!("{} ({}; {})", lead.business, lead.category, place.join(", ")));
+    let facts: Vec<String> =
+        [lead.category.clone(), place.join(", ")].into_iter().filter(|part| !part.is_empty()).collect();
+    line("business", &format!("{} ({})", lead.business, facts.join("; ")));
     line("search", &format!("{}  {}", search.id, search.name));
     line("why", &why(lead, search));
     if let (Some(score), true) = (lead.score, lead.points.is_empty()) {
@@ -93,24 +95,26 @@ fn text(lead: &Lead, search: &Search, persona: &str, width: u16) -> String {
             line(label, &format!("{:>2}: {}", score.part(part), points.join(", ")));
         }
     }
-    line("found for", &format!("persona {} ({persona}), role {} of its roles", lead.persona_rank, lead.role_rank));
     let evidence = &lead.evidence;
-    line(
-        "evidence",
-        if evidence.employer_agrees {
-            "the profile names the business as employer"
-        } else {
-            "the profile does not name the business as employer"
-        },
-    );
-    line(
-        "",
-        match evidence.place_agrees {
-            Some(true) => "the place of the profile speaks for the business",
-            Some(false) => "the place of the profile speaks against the business",
-            None => "the profile shows no place",
-        },
-    );
+    if !is_imported(search) {
+        line("found for", &format!("persona {} ({persona}), role {} of its roles", lead.persona_rank, lead.role_rank));
+        line(
+            "evidence",
+            if evidence.employer_agrees {
+                "the profile names the business as employer"
+            } else {
+                "the profile does not name the business as employer"
+            },
+        );
+        line(
+            "",
+            match evidence.place_agrees {
+                Some(true) => "the place of the profile speaks for the business",
+                Some(false) => "the place of the profile speaks against the business",
+                None => "the profile shows no place",
+            },
+        );
+    }
     if let Some(tenths) = lead.rating_tenths {
         line("", &format!("rated {}.{} by {} on the map", tenths / 10, tenths % 10, lead.rating_count));
     }

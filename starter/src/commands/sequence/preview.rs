@@ -192,7 +192,8 @@ mod tests {
     fn every_message_is_shown_with_what_keeps_it_from_being_sent() {
         let text = |sequence: &Sequence, lead: &Lead| text(sequence, lead, &shown(sequence, lead, None), 100);
         insta::assert_snapshot!(text(&template("linkedin_then_email.toml"), &lead()));
-        let strict = "name = \"x\"\n[[step]]\ninvite = \"Hi {{ lead.hook }}\"\n[[step]]\nsubject = \"a\"\nemail = \"b\"\n";
+        let strict =
+            "name = \"x\"\n[[step]]\ninvite = \"Hi {{ lead.hook }}\"\n[[step]]\nsubject = \"a\"\nemail = \"b\"\n";
         let strict = sequence_file::parse("x.toml", strict, None).unwrap();
         let unknown = Lead { hook: None, email: None, ..lead() };
         insta::assert_snapshot!(text(&strict, &unknown));
@@ -208,6 +209,9 @@ mod tests {
         };
         assert_eq!(ids(&lead()), "look hello accepted thanks offer has-email mail done");
         assert_eq!(ids(&Lead { email: None, ..lead() }), "look hello accepted thanks offer has-email done");
-        assert_eq!(ids(&Lead { linkedin_public_id: String::new(), ..lead() }), "look hello accepted has-email mail done");
+        assert_eq!(
+            ids(&Lead { linkedin_public_id: String::new(), ..lead() }),
+            "look hello accepted has-email mail done"
+        );
     }
 }

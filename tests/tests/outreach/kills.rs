@@ -1,0 +1,15 @@
+//! A worker may be killed at any instruction, while the provider fails before and after the fact.
+
+use crate::{alone, setup};
+use leadflow_tests::outreach_kill::{Options, run};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_and_faults_contact_nobody_twice() {
+    let _alone = alone().await;
+    let options = Options::short();
+    let report = run(setup(20_000.0), &options).await.unwrap();
+    eprintln!("{report:#?}");
+    assert!(report.problems.is_empty(), "{}", report.problems.join("\n"));
+    assert_eq!(report.enrollments, options.enrollments);
+    assert!(report.faults.len() >= 5, "too few kinds of faults came up: {:?}", report.faults);
+}
