@@ -199,7 +199,8 @@ impl Lab {
     }
 
     pub async fn add_sequence(&self, text: &str) -> anyhow::Result<String> {
-        let sequence = sequence_file::parse("sequence.toml", text, None).map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        let sequence =
+            sequence_file::parse("sequence.toml", text, None).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         Ok(self.stack.store.add_sequence(self.tenant(), &sequence, self.stack.clock.now_ms()).await?.id)
     }
 
@@ -290,7 +291,11 @@ pub async fn disagreements(lab: &Lab, enrollments: &[Enrollment]) -> anyhow::Res
             let texts: BTreeSet<_> = of_kind().map(|entry| entry.effect.text.clone()).collect();
             let contacts = of_kind().count();
             if contacts > texts.len() || (action == Action::Invite && contacts > 1) {
-                problems.push(format!("{} got {contacts} contacts of the kind {action:?}, {} of them different", lead.id, texts.len()));
+                problems.push(format!(
+                    "{} got {contacts} contacts of the kind {action:?}, {} of them different",
+                    lead.id,
+                    texts.len()
+                ));
             }
             let count = |wanted: &dyn Fn(&Touch) -> bool| {
                 touches.iter().filter(|touch| touch.action == action && wanted(touch)).count()

@@ -116,6 +116,7 @@ impl OutreachWork {
 }
 
 /// The failure of an activity whose store did not work: tried again.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(crate) fn store_failure(error: StoreError) -> ActivityError {
     let kind = error.kind.name().to_owned();
     ApplicationFailure::builder(error.to_string()).type_name(kind).build().into()

@@ -228,7 +228,8 @@ impl OutreachWork {
                 }
             }
         }
-        let uses = touches::uses(transaction, key.tenant, &account.id, now_ms, Some(now_ms - self.lapse_ms()), but).await?;
+        let uses =
+            touches::uses(transaction, key.tenant, &account.id, now_ms, Some(now_ms - self.lapse_ms()), but).await?;
         let planned = planner::plan(&PlanRequest {
             due_ms: earliest_ms,
             now_ms,

@@ -68,6 +68,7 @@ impl OutreachWork {
 }
 
 /// Temporal could not be reached: tried again.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn unreached(error: TellError) -> ActivityError {
     ApplicationFailure::builder(error.to_string()).type_name("temporal_unreachable".to_owned()).build().into()
 }

@@ -136,8 +136,8 @@ impl OutreachWork {
         };
         if let Some(touch) = target.touch.as_ref().filter(|touch| touch.is_in_doubt()) {
             let tenant = &situation.enrollment.tenant;
-            let taken = take_over(transaction, tenant, &touch.id, touch.token.as_deref(), token).await?;
-            return Ok(if taken { Approach::Reconcile(Box::new(target)) } else { Approach::Again });
+            let is_ours = take_over(transaction, tenant, &touch.id, touch.token.as_deref(), token).await?;
+            return Ok(if is_ours { Approach::Reconcile(Box::new(target)) } else { Approach::Again });
         }
         if let Some(until_ms) = self.gate.open_until(transaction, Provider::Unipile, situation.now_ms).await? {
             return Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::BreakerOpen, until_ms).await?));
@@ -154,14 +154,12 @@ impl OutreachWork {
             }
         };
         target.touch = self.claim(transaction, background, &situation, &target, &input.step, action, &request).await?;
-        Ok(match target.touch {
-            Some(_) => Approach::Call(Box::new(target)),
-            // Another invitation to the same person may still be accepted.
-            None => {
-                let tomorrow_ms = situation.now_ms + LOOK_HOLDS_MS;
-                Approach::Advice(self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?)
-            }
-        })
+        if target.touch.is_some() {
+            return Ok(Approach::Call(Box::new(target)));
+        }
+        // Another invitation to the same person may still be accepted.
+        let tomorrow_ms = situation.now_ms + LOOK_HOLDS_MS;
+        Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?))
     }
 
     /// A look counts against the account's profile views.

@@ -368,7 +368,7 @@ pub(crate) async fn take_over(
     seen_token: Option<&str>,
     token: &str,
 ) -> Result<bool, StoreError> {
-    let taken = sqlx::query(
+    let updated = sqlx::query(
         "UPDATE touches SET token = $4 WHERE tenant = $1 AND id = $2 AND COALESCE(token, '') = $3 \
          AND state IN ('calling', 'unknown')",
     )
@@ -378,7 +378,7 @@ pub(crate) async fn take_over(
     .bind(token)
     .execute(transaction)
     .await?;
-    Ok(taken.rows_affected() == 1)
+    Ok(updated.rows_affected() == 1)
 }
 
 /// Notes that a touch was made. Only one in doubt can be settled, and each message of the provider settles one touch.

@@ -12,8 +12,8 @@ mod turn;
 
 use super::{columns, instant, print, print_json, rfc3339, tell};
 use crate::failure::Failure;
-use crate::outreach::Outreach;
 use crate::output::{printable, terminal_width};
+use crate::outreach::Outreach;
 use crate::site::{GlobalArgs, Site};
 use clap::{Args, Subcommand};
 use leadflow_activities::store::Store;

@@ -69,8 +69,8 @@ async fn an_invitation_in_doubt_is_settled_by_the_list_of_pending_ones() {
         assert_eq!((advice.state.as_str(), advice.settled), ("active", 1));
         assert_eq!(bench.world.touch_of(&touch).await, ("sent".into(), id, Some("found".into())));
         assert_eq!(bench.told.list(), ["enrollment/e1"]);
-        let hours = advice.sleep_ms as f64 / 3_600_000.0;
-        assert!((4.5..=7.5).contains(&hours), "{hours}");
+        let minutes = advice.sleep_ms / 60_000;
+        assert!((270..=450).contains(&minutes), "{minutes}");
     })
     .await;
 }

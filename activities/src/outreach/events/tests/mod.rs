@@ -131,7 +131,7 @@ async fn a_connection_settles_the_invitation_and_ends_its_life() {
         .unwrap();
         assert_eq!((row.0, row.1.as_str(), row.3.as_str()), (0, "ACoAAother", "webhook"));
         assert!(row.2.is_some_and(|at_ms| at_ms >= CLOCK_MS));
-        assert_eq!(world.receive(&world.connected("ACoAAother", Some("dana-whitlock"))).await.is_new, false);
+        assert!(!world.receive(&world.connected("ACoAAother", Some("dana-whitlock"))).await.is_new);
     })
     .await;
 }
