@@ -10,8 +10,8 @@ mod keys;
 pub mod lead;
 pub mod search;
 pub mod sequence;
-pub mod suppression;
 pub mod serve;
+pub mod suppression;
 pub mod usage;
 
 use crate::failure::Failure;

@@ -59,8 +59,12 @@ pub async fn export(client: &Client, workflow_id: &str, run_id: &str) -> Result<
 /// When the text is no history, or when the workflow would now do something else.
 pub async fn replay(json: &[u8]) -> Result<(), String> {
     let history = WorkflowHistory::from_json(json).map_err(|error| format!("this is no exported history: {error}"))?;
-    let options =
-        WorkflowReplayerOptions::new().register_workflow::<LeadSearch>().map_err(|error| error.to_string())?;
+    let options = WorkflowReplayerOptions::new()
+        .register_workflow::<LeadSearch>()
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Enrollment>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Campaign>)
+        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<SenderAccount>)
+        .map_err(|error| error.to_string())?;
     let replayer = WorkflowReplayer::new(options.build()).map_err(|error| error.to_string())?;
     replayer.replay_workflow(history).await.map(drop).map_err(|error| error.to_string())
 }

@@ -13,7 +13,7 @@ use leadflow_workflows::domain::ids::{AccountId, CampaignId, EnrollmentId, Tenan
 use leadflow_workflows::enrollment::{self, Enrollment};
 use leadflow_workflows::lead_search::{PROGRESS, STAGE, TENANT};
 use leadflow_workflows::sender_account::{self, SenderAccount, SenderAccountInput};
-use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN};
+use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN, EVENTS_PER_RUN};
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{Client, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions};
 use temporalio_common::search_attributes::SearchAttributes;
@@ -38,6 +38,7 @@ impl Outreach {
         let input = CampaignInput {
             campaign: CampaignRef { tenant: tenant.clone(), campaign_id: campaign_id.clone() },
             timings: self.config.timings,
+            events_per_run: EVENTS_PER_RUN,
         };
         let options = WorkflowStartOptions::new(QUEUE_LONG, campaign::workflow_id(&campaign_id))
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
@@ -67,6 +68,7 @@ impl Outreach {
         let input = SenderAccountInput {
             account: AccountRef { tenant: tenant.clone(), account_id: account_id.clone() },
             timings: self.config.timings,
+            events_per_run: EVENTS_PER_RUN,
         };
         let options = WorkflowStartOptions::new(QUEUE_LONG, sender_account::workflow_id(&account_id))
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)

@@ -4,20 +4,34 @@
 //! cargo run --release -p leadflow-tests --bin bench -- search
 //! ```
 
+pub mod actions;
 pub mod history;
 pub mod machine;
+pub mod open;
+pub mod outreach;
 pub mod process;
 mod report;
 pub mod search;
+pub mod simulate;
 
-use crate::kill;
+use crate::field::MONDAY_MS;
+use crate::lab::Setup;
+use crate::{kill, outreach_kill};
 use clap::{Args, Parser, Subcommand};
+use leadflow_clock::Clock;
 use leadflow_starter::failure::Failure;
+use leadflow_workflows::domain::timings::Timings;
 use machine::Machine;
+use search::Limit;
 use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// Slow enough that a machine of two cores keeps up with 1,000 leads at once.
+const OUTREACH_SPEED: f64 = 1_500.0;
+/// As in the small kill test.
+const KILL_SPEED: f64 = 20_000.0;
 
 /// Measure leadflow, and write docs/measurements/NAME.json
 #[derive(Parser, Debug)]
@@ -34,6 +48,56 @@ pub struct BenchArgs {
 enum Bench {
     Search(SearchArgs),
     Kill(KillArgs),
+    Outreach(OutreachArgs),
+    OutreachKill(OutreachKillArgs),
+    Open(OpenArgs),
+    Simulate(SimulateArgs),
+}
+
+/// Take 1,000 leads through five contacts each: history, Temporal actions, CPU time of the worker
+///
+/// Example: bench outreach --enrollments 100
+#[derive(Args, Debug)]
+struct OutreachArgs {
+    /// Another number, up to 1,200; the document is then only printed
+    #[arg(long, value_name = "COUNT")]
+    enrollments: Option<usize>,
+}
+
+/// Kill the worker 100 times at random, and once at every named point, while 500 leads are contacted
+///
+/// Example: bench outreach-kill --kills 20
+#[derive(Args, Debug)]
+struct OutreachKillArgs {
+    /// Decides over kills and faults; the document is kept for the usual one
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Another number of leads; the document is then only printed
+    #[arg(long, value_name = "COUNT")]
+    enrollments: Option<usize>,
+    /// Another number of kills at random; the document is then only printed
+    #[arg(long, value_name = "COUNT")]
+    kills: Option<u32>,
+}
+
+/// Open 10,000 enrollments that all wait, and look at the memory of the worker
+///
+/// Example: bench open --enrollments 500
+#[derive(Args, Debug)]
+struct OpenArgs {
+    /// Another number; the document is then only printed
+    #[arg(long, value_name = "COUNT")]
+    enrollments: Option<usize>,
+}
+
+/// Simulate 10,000 leads on 20 LinkedIn accounts and 20 mailboxes for 30 days
+///
+/// Example: bench simulate --leads 1000
+#[derive(Args, Debug)]
+struct SimulateArgs {
+    /// Another number; the document is then only printed
+    #[arg(long, value_name = "COUNT")]
+    leads: Option<usize>,
 }
 
 /// Kill the worker 20 times in a search of 500 businesses while a fifth of all calls fail
@@ -76,6 +140,10 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
     match args.bench {
         Bench::Search(search) => run_search(&search, args.json).await,
         Bench::Kill(kill) => run_kill(&kill, args.json).await,
+        Bench::Outreach(outreach) => run_outreach(&outreach, args.json).await,
+        Bench::OutreachKill(kill) => run_outreach_kill(&kill, args.json).await,
+        Bench::Open(open) => run_open(&open, args.json).await,
+        Bench::Simulate(simulate) => run_simulate(&simulate, args.json),
     }
 }
 
@@ -86,8 +154,7 @@ async fn run_search(args: &SearchArgs, json: bool) -> Result<(), Failure> {
     let sizes = if is_usual { &search::SIZES } else { args.businesses.as_slice() };
     let measured = search::run(folder, sizes).await?;
     let text = report::search(&measured);
-    let broken = measured.limits.iter().filter(|limit| !limit.holds);
-    let problems: Vec<_> = broken.map(|limit| format!("{} is outside of its limit", limit.what)).collect();
+    let problems = broken(&measured.limits);
     Document { bench: "search", machine: Machine::here(), measured }.publish(is_usual, json, &text, &problems)
 }
 
@@ -98,6 +165,77 @@ async fn run_kill(args: &KillArgs, json: bool) -> Result<(), Failure> {
     let text = report::kill(&measured);
     let problems = measured.problems(&options);
     Document { bench: "kill", machine: Machine::here(), measured }.publish(args.seed.is_none(), json, &text, &problems)
+}
+
+async fn run_outreach(args: &OutreachArgs, json: bool) -> Result<(), Failure> {
+    let options = outreach::Options { enrollments: args.enrollments.unwrap_or(1_000), accounts: 10 };
+    let setup = Setup { clock: Clock::fast(MONDAY_MS, OUTREACH_SPEED), ..production() };
+    let measured = outreach::run(setup, &options).await.map_err(failed)?;
+    let (text, problems) = (report::outreach(&measured), broken(&measured.limits));
+    Document { bench: "outreach", machine: Machine::here(), measured }.publish(
+        args.enrollments.is_none(),
+        json,
+        &text,
+        &problems,
+    )
+}
+
+async fn run_outreach_kill(args: &OutreachKillArgs, json: bool) -> Result<(), Failure> {
+    let usual = outreach_kill::Options::long();
+    let options = outreach_kill::Options {
+        seed: args.seed.unwrap_or(usual.seed),
+        enrollments: args.enrollments.unwrap_or(usual.enrollments),
+        random_kills: args.kills.unwrap_or(usual.random_kills),
+        ..usual
+    };
+    let is_usual = args.seed.is_none() && args.enrollments.is_none() && args.kills.is_none();
+    let setup = Setup { clock: Clock::fast(MONDAY_MS, KILL_SPEED), ..Setup::new(None) };
+    let measured = outreach_kill::run(setup, &options).await.map_err(failed)?;
+    let text = report::outreach_kill(&measured);
+    let problems = measured.problems.clone();
+    Document { bench: "outreach-kill", machine: Machine::here(), measured }.publish(is_usual, json, &text, &problems)
+}
+
+async fn run_open(args: &OpenArgs, json: bool) -> Result<(), Failure> {
+    let options = open::Options { enrollments: args.enrollments.unwrap_or(10_000), accounts: 20 };
+    let measured = open::run(production(), &options).await.map_err(failed)?;
+    let (text, problems) = (report::open(&measured), broken(&measured.limits));
+    Document { bench: "open", machine: Machine::here(), measured }.publish(
+        args.enrollments.is_none(),
+        json,
+        &text,
+        &problems,
+    )
+}
+
+fn run_simulate(args: &SimulateArgs, json: bool) -> Result<(), Failure> {
+    let options = simulate::Options { leads: args.leads.unwrap_or(10_000), accounts: 20, days: 30 };
+    let measured = simulate::run(&options).map_err(failed)?;
+    let (text, problems) = (report::simulate(&measured), broken(&measured.limits));
+    Document { bench: "simulate", machine: Machine::here(), measured }.publish(
+        args.leads.is_none(),
+        json,
+        &text,
+        &problems,
+    )
+}
+
+/// A laboratory with the patience of production.
+fn production() -> Setup {
+    let mut setup = Setup::new(None);
+    setup.config.timings = Timings::production();
+    setup
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed(error: anyhow::Error) -> Failure {
+    Failure::Failed(format!("{error:#}"))
+}
+
+/// What is not as promised, in words.
+fn broken(limits: &[Limit]) -> Vec<String> {
+    let broken = limits.iter().filter(|limit| !limit.holds);
+    broken.map(|limit| format!("{} is outside of its limit", limit.what)).collect()
 }
 
 impl<T: Serialize> Document<T> {

@@ -6,7 +6,7 @@ use crate::contract::{CampaignAdvice, CampaignRef, OutreachActivities};
 use crate::domain::ids::CampaignId;
 use crate::domain::timings::Timings;
 use crate::lead_search::{PROGRESS, STAGE};
-use crate::shell::{EVENTS_PER_RUN, Looking, Looks, options, sleep_or_look};
+use crate::shell::{Looking, Looks, options, sleep_or_look};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -22,6 +22,8 @@ pub fn workflow_id(campaign_id: &CampaignId) -> String {
 pub struct CampaignInput {
     pub campaign: CampaignRef,
     pub timings: Timings,
+    /// [`crate::shell::EVENTS_PER_RUN`], or less in tests.
+    pub events_per_run: u32,
 }
 
 #[workflow]
@@ -53,7 +55,7 @@ impl Campaign {
                 return Ok(advice.state);
             }
             sleep_or_look(ctx, advice.sleep_ms, "until the next round".into()).await?;
-            if ctx.history_length() >= EVENTS_PER_RUN || ctx.continue_as_new_suggested() {
+            if ctx.history_length() >= input.events_per_run || ctx.continue_as_new_suggested() {
                 ctx.continue_as_new(input.clone(), ContinueAsNewOptions::default())?;
             }
         }

@@ -10,7 +10,7 @@ use crate::domain::outreach::EnrollmentState;
 use crate::domain::provider::Provider;
 use crate::domain::timings::Timings;
 use crate::lead_search::STAGE;
-use crate::shell::{EVENTS_PER_RUN, Looking, Looks, options, sleep_or_look};
+use crate::shell::{Looking, Looks, options, sleep_or_look};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -29,6 +29,8 @@ pub const OPEN: &str = "open";
 pub struct EnrollmentInput {
     pub enrollment: EnrollmentRef,
     pub timings: Timings,
+    /// [`crate::shell::EVENTS_PER_RUN`], or less in tests.
+    pub events_per_run: u32,
 }
 
 /// How an enrollment ended.
@@ -74,7 +76,7 @@ impl Enrollment {
                     advance(ctx, &input).await?
                 }
             };
-            if ctx.history_length() >= EVENTS_PER_RUN || ctx.continue_as_new_suggested() {
+            if ctx.history_length() >= input.events_per_run || ctx.continue_as_new_suggested() {
                 ctx.continue_as_new(input.clone(), ContinueAsNewOptions::default())?;
             }
         }

@@ -5,7 +5,7 @@ use crate::domain::ids::AccountId;
 use crate::domain::provider::Provider;
 use crate::domain::timings::Timings;
 use crate::lead_search::STAGE;
-use crate::shell::{EVENTS_PER_RUN, Looking, Looks, options, sleep_or_look};
+use crate::shell::{Looking, Looks, options, sleep_or_look};
 use serde::{Deserialize, Serialize};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -21,6 +21,8 @@ pub fn workflow_id(account_id: &AccountId) -> String {
 pub struct SenderAccountInput {
     pub account: AccountRef,
     pub timings: Timings,
+    /// [`crate::shell::EVENTS_PER_RUN`], or less in tests.
+    pub events_per_run: u32,
 }
 
 #[workflow]
@@ -59,7 +61,7 @@ impl SenderAccount {
                 return Ok(());
             }
             sleep_or_look(ctx, advice.sleep_ms, "until the next reading".into()).await?;
-            if ctx.history_length() >= EVENTS_PER_RUN || ctx.continue_as_new_suggested() {
+            if ctx.history_length() >= input.events_per_run || ctx.continue_as_new_suggested() {
                 ctx.continue_as_new(input.clone(), ContinueAsNewOptions::default())?;
             }
         }

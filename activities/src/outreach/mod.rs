@@ -16,9 +16,9 @@ mod reconcile;
 mod round;
 pub mod sequence_file;
 mod settle;
+pub mod simulate;
 mod situation;
 mod start;
-pub mod simulate;
 pub mod templates;
 mod touch;
 

@@ -9,7 +9,7 @@ use leadflow_workflows::contract::EnrollmentRef;
 use leadflow_workflows::domain::ids::{EnrollmentId, TenantId};
 use leadflow_workflows::enrollment::{EnrollmentInput, OPEN, workflow_id};
 use leadflow_workflows::lead_search::{STAGE, TENANT};
-use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN};
+use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN, EVENTS_PER_RUN};
 use std::time::Duration;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_common::protos::coresdk::AsJsonPayloadExt;
@@ -34,6 +34,7 @@ impl OutreachWork {
         let input = EnrollmentInput {
             enrollment: EnrollmentRef { tenant: TenantId(enrollment.tenant.clone()), enrollment_id: id.clone() },
             timings: self.config.timings,
+            events_per_run: EVENTS_PER_RUN,
         };
         let account = enrollment.linkedin_account_id.as_ref().or(enrollment.email_account_id.as_ref());
         let attributes = SearchAttributes::new([

@@ -1,7 +1,9 @@
 //! Measurements for people.
 
-use super::search::{Measured, Run};
+use super::search::{Limit, Measured, Run};
+use super::{open, outreach, simulate};
 use crate::kill::KillReport;
+use crate::outreach_kill::OutreachKillReport;
 
 /// A name, and what stands under each run.
 type Row = (&'static str, fn(&Run) -> String);
@@ -31,11 +33,7 @@ pub(super) fn search(measured: &Measured) -> String {
     let calls = measured.calls_per_minute.iter().map(|(provider, per_minute)| {
         line(&format!("{provider}, {per_minute}/min"), &|run| format!("{} calls", run.calls[provider]))
     });
-    let limits = measured.limits.iter().map(|limit| {
-        let verdict = if limit.holds { "holds" } else { "BROKEN" };
-        format!("{verdict:<7} {}: {:.2} of at most {}\n", limit.what, limit.measured, limit.at_most)
-    });
-    rows.chain(calls).chain(["\n".to_owned()]).chain(limits).collect()
+    rows.chain(calls).chain([limits(&measured.limits)]).collect()
 }
 
 pub(super) fn kill(report: &KillReport) -> String {
@@ -56,5 +54,76 @@ pub(super) fn kill(report: &KillReport) -> String {
         ("seconds", format!("{:.1}", report.seconds)),
         ("… undisturbed", format!("{:.1}", report.undisturbed_seconds)),
     ];
-    rows.map(|(name, value)| format!("{name:<26}{value:>18}\n")).concat()
+    table(&rows)
+}
+
+pub(super) fn outreach(measured: &outreach::Measured) -> String {
+    let spread = |spread: &outreach::Spread| format!("{:.2} ({} to {})", spread.mean, spread.least, spread.most);
+    let actions = &measured.actions;
+    table(&[
+        ("enrollments", measured.enrollments.to_string()),
+        ("accounts", measured.accounts.to_string()),
+        ("seconds", format!("{:.1}", measured.seconds)),
+        ("events per lead", spread(&measured.events_per_lead)),
+        ("actions per lead", spread(&measured.actions_per_lead)),
+        ("… starts", actions.starts.to_string()),
+        ("… activities", actions.activities.to_string()),
+        ("… retries", actions.retries.to_string()),
+        ("… timers", actions.timers.to_string()),
+        ("… signals", actions.signals.to_string()),
+        ("… upserts", actions.upserts.to_string()),
+        ("payload bytes per lead", format!("{:.0}", measured.payload_bytes_per_lead)),
+        ("worker CPU seconds", format!("{:.2}", measured.worker_cpu_seconds)),
+        ("… per 1,000 enrollments", format!("{:.2}", measured.worker_cpu_seconds_per_1000_enrollments)),
+        ("worker peak memory, MiB", format!("{:.0}", measured.worker_peak_mib)),
+    ]) + &limits(&measured.limits)
+}
+
+pub(super) fn outreach_kill(report: &OutreachKillReport) -> String {
+    let states = report.states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>();
+    table(&[
+        ("enrollments", report.enrollments.to_string()),
+        ("contacts", report.contacts.to_string()),
+        ("kills", report.kills.len().to_string()),
+        ("calls", report.calls.to_string()),
+        ("faulty calls", report.faults.values().sum::<u64>().to_string()),
+        ("in doubt", report.in_doubt.to_string()),
+        ("problems", report.problems.len().to_string()),
+        ("seconds", format!("{:.1}", report.seconds)),
+    ]) + &format!("{}\n", states.join(", "))
+}
+
+pub(super) fn open(measured: &open::Measured) -> String {
+    table(&[
+        ("enrollments", measured.enrollments.to_string()),
+        ("accounts", measured.accounts.to_string()),
+        ("seconds to start all", format!("{:.1}", measured.seconds_to_start)),
+        ("seconds until all sleep", format!("{:.1}", measured.seconds)),
+        ("worker CPU seconds", format!("{:.2}", measured.worker_cpu_seconds)),
+        ("worker peak memory, MiB", format!("{:.0}", measured.worker_peak_mib)),
+    ]) + &limits(&measured.limits)
+}
+
+pub(super) fn simulate(measured: &simulate::Measured) -> String {
+    table(&[
+        ("leads", measured.leads.to_string()),
+        ("LinkedIn accounts", measured.linkedin_accounts.to_string()),
+        ("mailboxes", measured.mailboxes.to_string()),
+        ("days", measured.days.to_string()),
+        ("contacts", measured.contacts.to_string()),
+        ("leads that still wait", measured.waiting.to_string()),
+        ("seconds", format!("{:.2}", measured.seconds)),
+    ]) + &limits(&measured.limits)
+}
+
+fn table(rows: &[(&str, String)]) -> String {
+    rows.iter().map(|(name, value)| format!("{name:<26}{value:>18}\n")).collect()
+}
+
+fn limits(limits: &[Limit]) -> String {
+    let lines = limits.iter().map(|limit| {
+        let verdict = if limit.holds { "holds" } else { "BROKEN" };
+        format!("{verdict:<7} {}: {:.2} of at most {}\n", limit.what, limit.measured, limit.at_most)
+    });
+    ["\n".to_owned()].into_iter().chain(lines).collect()
 }

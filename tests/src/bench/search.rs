@@ -82,12 +82,18 @@ pub struct Run {
 }
 
 /// A promise, and whether the measurements keep it.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Limit {
     pub what: &'static str,
     pub at_most: f64,
     pub measured: f64,
     pub holds: bool,
+}
+
+impl Limit {
+    pub(super) fn at_most(what: &'static str, at_most: f64, measured: f64) -> Self {
+        Self { what, at_most, measured, holds: measured <= at_most }
+    }
 }
 
 /// Runs searches of these sizes one after the other, each on a stack of its own below `folder`.
@@ -248,7 +254,7 @@ fn growth(runs: &[Run]) -> BTreeMap<&'static str, f64> {
 fn limits(runs: &[Run]) -> Vec<Limit> {
     let limit = |what, at_most, of: fn(&Run) -> f64| {
         let measured = runs.iter().map(of).fold(0.0, f64::max);
-        Limit { what, at_most, measured, holds: measured <= at_most }
+        Limit::at_most(what, at_most, measured)
     };
     #[expect(clippy::cast_precision_loss, reason = "some thousands of events")]
     let longest_run = |run: &Run| run.history.longest_run_events as f64;

@@ -1,5 +1,6 @@
 //! Outreach end to end: real Temporal server, real worker processes, the sandbox as LinkedIn and mail.
 
+mod cost;
 mod courses;
 mod kills;
 

@@ -1,0 +1,174 @@
+//! How much memory a worker has when thousands of enrollments are open and wait.
+
+use super::actions::Actions;
+use super::outreach::settings;
+use super::process::ProcessUsage;
+use super::search::Limit;
+use crate::field::campaign_settings;
+use crate::lab::{Lab, OrSay, Setup};
+use anyhow::{Context, ensure};
+use leadflow_activities::store::enrollments::Enrollment;
+use leadflow_activities::store::imports::{ImportRow, NewImport};
+use leadflow_starter::history;
+use leadflow_workflows::contract::AdviceNext;
+use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
+use leadflow_workflows::enrollment;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A first contact so late that all enrollments wait at the same time.
+const SEQUENCE: &str = r#"
+name = "long-wait"
+stop_on = ["reply"]
+[[step]]
+id = "rest"
+wait = "30d"
+[[step]]
+id = "hello"
+invite = "Hi {{ lead.first_name }}, {{ business.name }} caught my eye."
+"#;
+/// The goal, in MiB.
+pub const MOST_PEAK_MIB: f64 = 150.0;
+const PATIENCE: Duration = Duration::from_mins(15);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many that were told last are seen to sleep.
+const LAST: usize = 100;
+/// A round that begins with this many leads takes its time.
+const ROUND_MS: u64 = 600_000;
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub enrollments: usize,
+    /// LinkedIn accounts, 20 at most.
+    pub accounts: usize,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    pub enrollments: usize,
+    pub accounts: usize,
+    /// Until all workflows were started, and until each had decided and slept.
+    pub seconds_to_start: f64,
+    pub seconds: f64,
+    pub worker_cpu_seconds: f64,
+    pub worker_peak_mib: f64,
+    pub limits: Vec<Limit>,
+}
+
+/// Opens so many enrollments, has each decide what comes next, and looks at the worker while they sleep.
+///
+/// # Errors
+/// When the laboratory does not start, or the enrollments do not come to rest.
+pub async fn run(mut setup: Setup, options: &Options) -> anyhow::Result<Measured> {
+    setup.config.timings.round_activity_ms = ROUND_MS;
+    let lab = Lab::start(setup).await?;
+    let measured = measure(&lab, options).await;
+    lab.stop().await?;
+    measured
+}
+
+async fn measure(lab: &Lab, options: &Options) -> anyhow::Result<Measured> {
+    let mut accounts = Vec::new();
+    for number in 1..=options.accounts {
+        accounts.push(lab.add_account(&format!("acc_li_{number}"), settings()).await?);
+    }
+    let list = import(lab, options.enrollments).await?;
+    let sequence = lab.add_sequence(SEQUENCE).await?;
+    let worker = lab.stack.worker_pid().context("the laboratory has no worker")?;
+    let before = ProcessUsage::of(worker)?;
+    let began = Instant::now();
+    let campaign = lab.start_campaign("open", &list, &sequence, &accounts, campaign_settings()).await?;
+    let started = all(lab, options, &campaign, "were started", |one| one.workflow_started_at_ms.is_some()).await?;
+    let seconds_to_start = began.elapsed().as_secs_f64();
+
+    // What is due in a month is begun by the server in a day; a look has it begun now.
+    let planned: BTreeMap<&str, Option<u64>> = started.iter().map(|one| (one.id.as_str(), sleep_ms(one))).collect();
+    let ids: Vec<&str> = planned.keys().copied().collect();
+    lab.outreach().tell_enrollments(&ids).await.or_say()?;
+    // A workflow that has looked has so much less to sleep.
+    let has_looked = |one: &Enrollment| planned.get(one.id.as_str()).is_some_and(|before| *before != sleep_ms(one));
+    all(lab, options, &campaign, "have looked", has_looked).await?;
+    for id in ids.iter().rev().take(LAST) {
+        sleeps(lab, id).await?;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let after = ProcessUsage::of(worker)?;
+    #[expect(clippy::cast_precision_loss, reason = "some hundred megabytes")]
+    let worker_peak_mib = after.peak_kib as f64 / 1_024.0;
+    Ok(Measured {
+        enrollments: options.enrollments,
+        accounts: options.accounts,
+        seconds_to_start,
+        seconds,
+        worker_cpu_seconds: after.cpu_seconds - before.cpu_seconds,
+        worker_peak_mib,
+        limits: vec![Limit::at_most("peak memory of the worker, MiB", MOST_PEAK_MIB, worker_peak_mib)],
+    })
+}
+
+/// Made-up people, each at a company of their own.
+async fn import(lab: &Lab, count: usize) -> anyhow::Result<String> {
+    let rows = (1..=u32::try_from(count)?).map(|line| ImportRow {
+        line,
+        linkedin: Some(format!("sim-open-{line}")),
+        first_name: "Robin".into(),
+        last_name: format!("Number {line}"),
+        role: "Owner".into(),
+        business: format!("Brewery {line}"),
+        city: "Burlington".into(),
+        region: "Vermont".into(),
+        country: "us".into(),
+        ..ImportRow::default()
+    });
+    let new = NewImport {
+        tenant: lab.tenant().to_owned(),
+        name: "open".into(),
+        source: "sandbox",
+        rows: rows.collect(),
+        now_ms: lab.stack.clock.now_ms(),
+    };
+    Ok(lab.stack.store.import_leads(&new).await?.search_id)
+}
+
+/// Waits until all enrollments are there and `is_so` of each.
+async fn all(
+    lab: &Lab,
+    options: &Options,
+    campaign: &CampaignId,
+    what: &str,
+    is_so: impl Fn(&Enrollment) -> bool,
+) -> anyhow::Result<Vec<Enrollment>> {
+    let begun = Instant::now();
+    loop {
+        let enrollments = lab.enrollments(campaign).await?;
+        let count = enrollments.iter().filter(|enrollment| is_so(enrollment)).count();
+        if count == options.enrollments {
+            return Ok(enrollments);
+        }
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "after {} s {count} of {} enrollments {what}",
+            PATIENCE.as_secs(),
+            options.enrollments
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn sleep_ms(enrollment: &Enrollment) -> Option<u64> {
+    match enrollment.advice.as_ref()?.next {
+        AdviceNext::Wait { sleep_ms, .. } => Some(sleep_ms),
+        AdviceNext::Touch { .. } | AdviceNext::Done { .. } => None,
+    }
+}
+
+/// Waits until a workflow has started its timer.
+async fn sleeps(lab: &Lab, enrollment_id: &str) -> anyhow::Result<()> {
+    let id = enrollment::workflow_id(&EnrollmentId(enrollment_id.to_owned()));
+    lab.until(&format!("{id} sleeps"), async || {
+        let runs = history::runs(&lab.stack.client, &id).await.or_say()?;
+        Ok((Actions::of(&runs).is_ok_and(|actions| actions.timers > 0)).then_some(()))
+    })
+    .await
+}
