@@ -71,7 +71,7 @@ pub struct SandboxConfig {
     pub seed: u64,
     /// Dates answers and ledger.
     pub clock: Clock,
-    /// Real time that a call to Serper, Hunter or Unipile takes.
+    /// Time that a call to Serper, Hunter or Unipile takes: real, but for Unipile by the clock.
     pub search_latency: Duration,
     /// Real time that a call to a model takes.
     pub model_latency: Duration,
@@ -203,7 +203,12 @@ impl World {
     }
 
     pub(crate) fn latency(&self, provider: Provider) -> Duration {
-        if provider.is_model() { self.model_latency } else { self.search_latency }
+        match provider {
+            // What its accounts do is spaced by the sandbox's clock.
+            Provider::Unipile => self.clock.real_duration(self.search_latency),
+            _ if provider.is_model() => self.model_latency,
+            _ => self.search_latency,
+        }
     }
 
     /// Returns when the sandbox is told to end.

@@ -1,7 +1,9 @@
 //! `starter demo`: the whole product on made-up data, in one command that ends by itself.
 
 mod ledger;
+mod outreach;
 mod report;
+mod stage;
 
 use crate::failure::Failure;
 use crate::launch::Start;
@@ -12,21 +14,25 @@ use crate::watch::{Screen, Watch};
 use clap::Args;
 use leadflow_activities::config::Config;
 use leadflow_activities::store::searches::Progress;
-use leadflow_sandbox::{FaultKind, FaultRule, Faults, Provider, SandboxConfig};
+use leadflow_clock::Clock;
+use leadflow_sandbox::{FaultKind, FaultRule, Faults, Provider, SandboxConfig, UnipileOptions};
 use leadflow_worker::cli::asked_to_stop;
 use leadflow_workflows::domain::brief::Brief;
 use leadflow_workflows::domain::ids::SearchId;
 use leadflow_workflows::domain::timings::Timings;
 use report::{Kills, Report};
+use stage::Stage;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Run a whole lead search on made-up data: Temporal server, worker and providers embedded
+/// Run a whole lead search and its outreach on made-up data: Temporal server, worker and providers embedded
+///
+/// The clock runs fast: a day of the outreach takes a few seconds.
 ///
 /// Example: starter demo --kill
 #[derive(Args, Clone, Debug)]
 pub struct DemoArgs {
-    /// Kill the demo's own worker process twice in mid-search, and compare with a run that nobody disturbs
+    /// Kill the demo's own worker process in mid-search and in mid-outreach, and compare with a search that nobody disturbs
     #[arg(long)]
     pub kill: bool,
     /// Stay up until Ctrl-C, with the Temporal web UI
@@ -36,6 +42,7 @@ pub struct DemoArgs {
 
 const BRIEF: &str = include_str!("../templates/demo.toml");
 const SEED: u64 = 2026;
+const HOUR_MS: i64 = 3_600_000;
 /// The demo is patient for so long; it takes a fraction of it.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Leads shown as they come; the table at the end has them all.
@@ -47,62 +54,86 @@ pub async fn run(args: &DemoArgs, global: &GlobalArgs) -> Result<(), Failure> {
         Some(folder) => folder.clone(),
         None => tempfile::Builder::new().prefix("leadflow-demo-").tempdir()?.keep(),
     };
+    check_unused(&folder)?;
     let brief = crate::brief_file::parse("demo.toml", BRIEF)?;
     let screen = if global.json { Screen::silent() } else { Screen::of_stderr() };
-    let how = if args.kill { ", with two kills of the worker on the way" } else { "" };
+    let how = if args.kill { ", with kills of the worker on the way" } else { "" };
     screen.say(&format!("demo: `{}` in {}{how}", brief.name, brief.places.join("; ")));
     screen.say(SANDBOX_NOTICE);
 
     let undisturbed = if args.kill {
         screen.say("first the same search undisturbed, to compare with");
-        Some(search(&folder.join("undisturbed"), &brief, 0, false, &screen).await?.1)
+        let stack = Stack::start(options(folder.join("undisturbed"), false), &|what| screen.say(what)).await?;
+        let (stack, report) = or_stop(stack, async |stack| search(stack, &brief, 0, &screen).await).await?;
+        stack.stop().await?;
+        Some(report)
     } else {
         None
     };
-    let kills = if args.kill { 2 } else { 0 };
-    let (stack, mut report) = search(&folder, &brief, kills, args.keep, &screen).await?;
-    if let Some(undisturbed) = undisturbed {
-        report.kills = Some(Kills::compare(&undisturbed, &report));
-    }
-    report.write(global.json, &folder)?;
-    if let Some(stack) = stack {
-        screen.say(&format!(
-            "the web UI is at {}; Ctrl-C ends everything",
-            stack.server.ui_url.as_deref().unwrap_or("(none)")
-        ));
-        asked_to_stop().await;
+    let began = Instant::now();
+    let stack = Stack::start(options(folder.clone(), args.keep), &|what| screen.say(what)).await?;
+    let setup = stack.ready_to_start.duration_since(began);
+    let (mut stack, mut report) = or_stop(stack, async |stack| {
+        let mut report = search(stack, &brief, if args.kill { 2 } else { 0 }, &screen).await?;
+        screen.say("the leads enter a sequence: LinkedIn first, then email; a day takes 10.8 seconds");
+        report.outreach =
+            Some(outreach::run(stack, &report.search_id(), args.kill, &mut Stage::new(global.json)).await?);
+        Ok(report)
+    })
+    .await?;
+    report.setup_seconds = setup.as_secs_f64();
+    report.kills = undisturbed.map(|undisturbed| Kills::compare(&undisturbed, &report));
+    if !args.keep {
         stack.stop().await?;
+        return report.write(global.json, &folder);
     }
-    Ok(())
+    stack.use_system_clock().await?;
+    report.write(global.json, &folder)?;
+    screen.say(&format!(
+        "the web UI is at {}; Ctrl-C ends everything",
+        stack.server.ui_url.as_deref().unwrap_or("(none)")
+    ));
+    asked_to_stop().await;
+    stack.stop().await
 }
 
-/// One search on a stack of its own. The stack is given back only when it is to stay.
-async fn search(
-    folder: &Path,
-    brief: &Brief,
-    kills: u32,
-    keep: bool,
-    screen: &Screen,
-) -> Result<(Option<Stack>, Report), Failure> {
-    let began = Instant::now();
-    let mut stack = Stack::start(options(folder.to_owned(), keep), &|what| screen.say(what)).await?;
-    let ready = stack.ready_to_start;
-    let setup = ready.duration_since(began);
-    let search_id = stack.launcher().start(Start::new(brief.clone())).await?;
-    let ended = tokio::select! {
-        ended = follow(&mut stack, &search_id, kills, screen) => ended?,
+/// A demo's clock and stand-ins are none for searches and campaigns of another run.
+fn check_unused(folder: &Path) -> Result<(), Failure> {
+    if !folder.join("leadflow.db").exists() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!(
+        "the data folder `{}` is in use already, and the demo needs one of its own\nhint: name a new one with --data, or \
+         leave it out; `starter dev --data {0}` shows what is in this one",
+        folder.display()
+    )))
+}
+
+/// Does some work on a stack, which is stopped when the work fails or the user interrupts it.
+async fn or_stop<T>(
+    mut stack: Stack,
+    work: impl AsyncFnOnce(&mut Stack) -> Result<T, Failure>,
+) -> Result<(Stack, T), Failure> {
+    let done = tokio::select! {
+        done = work(&mut stack) => done,
         () = asked_to_stop() => {
-            stack.stop().await?;
-            return Err(Failure::Refused("the demo was interrupted; all of its processes have ended".into()));
+            Err(Failure::Refused("the demo was interrupted; all of its processes have ended".into()))
         }
     };
-    let mut report = Report::read(&stack, &search_id, &ended).await?;
-    report.setup_seconds = setup.as_secs_f64();
-    if keep {
-        return Ok((Some(stack), report));
+    match done {
+        Ok(done) => Ok((stack, done)),
+        Err(failure) => {
+            stack.stop().await?;
+            Err(failure)
+        }
     }
-    stack.stop().await?;
-    Ok((None, report))
+}
+
+/// One search on a stack.
+async fn search(stack: &mut Stack, brief: &Brief, kills: u32, screen: &Screen) -> Result<Report, Failure> {
+    let search_id = stack.launcher().start(Start::new(brief.clone())).await?;
+    let ended = follow(stack, &search_id, kills, screen).await?;
+    Report::read(stack, &search_id, &ended).await
 }
 
 /// What the screen saw of a search.
@@ -153,9 +184,29 @@ fn is_time_to_kill(progress: &Progress, killed: u32) -> bool {
     }
 }
 
-/// Real limits, the latency of real providers, one 429 and one 503 on the way.
+/// So many times as fast as real time: a day takes 10.8 seconds.
+const SPEED: f64 = 8_000.0;
+/// All of the demo's days are over when it ends, so that nothing of it lies ahead for a `starter dev` on its folder: the
+/// clock begins so long ago.
+const DAYS_AGO: i64 = 150;
+
+/// A clock that begins on a Monday morning.
+fn clock() -> Clock {
+    let zone = jiff::tz::TimeZone::get(outreach::TIME_ZONE).unwrap_or(jiff::tz::TimeZone::UTC);
+    let day = jiff::Zoned::now().with_time_zone(zone).date().saturating_sub(jiff::Span::new().days(DAYS_AGO));
+    let since_monday = i64::from(day.weekday().to_monday_zero_offset());
+    let monday = day.saturating_sub(jiff::Span::new().days(since_monday));
+    let morning = monday.at(8, 0, 0, 0).in_tz(outreach::TIME_ZONE);
+    Clock::fast(morning.map_or(0, |morning| morning.timestamp().as_millisecond()), SPEED)
+}
+
+/// Real limits, the latency of real providers, one 429 and one 503 on the way. Only Unipile's calls per minute are those of
+/// a faster clock.
 fn options(folder: PathBuf, keep: bool) -> StackOptions {
-    let config = Config { timings: Timings::test(), ..Config::default() };
+    // On a busy machine a workflow that loses its worker's cache after a second has to be replayed again and again.
+    let timings = Timings { sticky_ms: 5_000, round_activity_ms: 30_000, ..Timings::test() };
+    let mut config = Config { timings, ..Config::default() };
+    config.unipile.calls_per_minute = 60_000;
     let rule = |provider, operation: &str, status, skip| FaultRule {
         operation: Some(operation.into()),
         status: Some(status),
@@ -174,7 +225,15 @@ fn options(folder: PathBuf, keep: bool) -> StackOptions {
                 rule(Provider::Serper, "search", 503, 7),
             ],
         },
+        unipile: UnipileOptions {
+            accept_permille: 500,
+            decline_permille: 50,
+            accept_delay_ms: (HOUR_MS / 2, 20 * HOUR_MS),
+            reply_permille: 250,
+            reply_delay_ms: (HOUR_MS / 6, 8 * HOUR_MS),
+            ..UnipileOptions::default()
+        },
         ..SandboxConfig::default()
     };
-    StackOptions { sandbox, headless: !keep, ..StackOptions::new(folder, config) }
+    StackOptions { sandbox, clock: clock(), headless: !keep, ..StackOptions::new(folder, config) }
 }

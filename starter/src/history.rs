@@ -1,13 +1,17 @@
 //! Histories of workflows: read, measured, exported, replayed.
 
 use crate::failure::Failure;
+use leadflow_workflows::campaign::Campaign;
+use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
+use leadflow_workflows::sender_account::SenderAccount;
 use temporalio_client::{
     Client, NamespacedClient, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
     WorkflowGetResultOptions, WorkflowHistory,
 };
 use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+use temporalio_sdk::error::WorkflowRegistrationError;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 /// One run of a workflow.
@@ -59,14 +63,18 @@ pub async fn export(client: &Client, workflow_id: &str, run_id: &str) -> Result<
 /// When the text is no history, or when the workflow would now do something else.
 pub async fn replay(json: &[u8]) -> Result<(), String> {
     let history = WorkflowHistory::from_json(json).map_err(|error| format!("this is no exported history: {error}"))?;
-    let options = WorkflowReplayerOptions::new()
-        .register_workflow::<LeadSearch>()
-        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Enrollment>)
-        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<Campaign>)
-        .and_then(WorkflowReplayerOptionsBuilder::register_workflow::<SenderAccount>)
-        .map_err(|error| error.to_string())?;
-    let replayer = WorkflowReplayer::new(options.build()).map_err(|error| error.to_string())?;
+    let options = every_workflow().map_err(|error| error.to_string())?;
+    let replayer = WorkflowReplayer::new(options).map_err(|error| error.to_string())?;
     replayer.replay_workflow(history).await.map(drop).map_err(|error| error.to_string())
+}
+
+fn every_workflow() -> Result<WorkflowReplayerOptions, WorkflowRegistrationError> {
+    Ok(WorkflowReplayerOptions::new()
+        .register_workflow::<LeadSearch>()?
+        .register_workflow::<Enrollment>()?
+        .register_workflow::<Campaign>()?
+        .register_workflow::<SenderAccount>()?
+        .build())
 }
 
 fn fetch(client: &Client, workflow_id: &str, run_id: &str) -> WorkflowHistory {

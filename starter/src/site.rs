@@ -42,6 +42,7 @@ pub struct Site {
     pub data: Option<PathBuf>,
     /// The `starter dev` that holds it.
     pub running: Option<Running>,
+    /// That of the `starter dev`, else the system's.
     pub clock: Clock,
 }
 
@@ -65,7 +66,9 @@ impl Site {
         if let Some(url) = running.as_ref().and_then(|running| running.sandbox_url.as_deref()) {
             config = config.with_sandbox(url);
         }
-        Ok(Self { config, data, running, clock: Clock::system() })
+        let clock = running.as_ref().and_then(|running| running.clock.as_deref());
+        let clock = clock.and_then(|clock| clock.parse().ok()).unwrap_or_else(Clock::system);
+        Ok(Self { config, data, running, clock })
     }
 
     pub async fn store(&self) -> Result<Store, Failure> {

@@ -123,12 +123,6 @@ impl Stack {
         } else {
             None
         };
-        folder.announce(&Running {
-            temporal_address: Some(server.address.clone()),
-            ui_url: server.ui_url.clone(),
-            sandbox_url: sandbox.as_ref().map(Sandbox::base_url),
-            ..Running::this_process()
-        })?;
         let mut stack = Self {
             folder,
             server,
@@ -143,8 +137,20 @@ impl Stack {
             worker_env: options.worker_env,
             program,
         };
+        stack.announce()?;
         stack.start_worker().await?;
         Ok(stack)
+    }
+
+    /// Tells commands beside this process where everything is.
+    fn announce(&self) -> std::io::Result<()> {
+        self.folder.announce(&Running {
+            temporal_address: Some(self.server.address.clone()),
+            ui_url: self.server.ui_url.clone(),
+            sandbox_url: self.sandbox.as_ref().map(Sandbox::base_url),
+            clock: (!self.clock.is_system()).then(|| self.clock.to_string()),
+            ..Running::this_process()
+        })
     }
 
     pub fn launcher(&self) -> Launcher {
@@ -191,6 +197,14 @@ impl Stack {
             worker.kill().await?;
         }
         Ok(())
+    }
+
+    /// Has the worker, and commands beside it, go by the system's clock from now on.
+    pub async fn use_system_clock(&mut self) -> Result<(), Failure> {
+        self.clock = Clock::system();
+        self.announce()?;
+        self.kill_worker().await?;
+        self.start_worker().await
     }
 
     /// Process id of the worker.

@@ -16,6 +16,7 @@ pub mod simulate;
 
 use crate::field::MONDAY_MS;
 use crate::lab::Setup;
+use crate::reply_wins::{self, ReplyReport};
 use crate::{kill, outreach_kill};
 use clap::{Args, Parser, Subcommand};
 use leadflow_clock::Clock;
@@ -50,6 +51,7 @@ enum Bench {
     Kill(KillArgs),
     Outreach(OutreachArgs),
     OutreachKill(OutreachKillArgs),
+    Reply(ReplyArgs),
     Open(OpenArgs),
     Simulate(SimulateArgs),
 }
@@ -78,6 +80,16 @@ struct OutreachKillArgs {
     /// Another number of kills at random; the document is then only printed
     #[arg(long, value_name = "COUNT")]
     kills: Option<u32>,
+}
+
+/// Have 1,000 people reply at once: whether any is contacted after, and how soon their enrollments end
+///
+/// Example: bench reply --enrollments 200
+#[derive(Args, Debug)]
+struct ReplyArgs {
+    /// Another number; the document is then only printed
+    #[arg(long, value_name = "COUNT")]
+    enrollments: Option<usize>,
 }
 
 /// Open 10,000 enrollments that all wait, and look at the memory of the worker
@@ -142,6 +154,7 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
         Bench::Kill(kill) => run_kill(&kill, args.json).await,
         Bench::Outreach(outreach) => run_outreach(&outreach, args.json).await,
         Bench::OutreachKill(kill) => run_outreach_kill(&kill, args.json).await,
+        Bench::Reply(reply) => run_reply(&reply, args.json).await,
         Bench::Open(open) => run_open(&open, args.json).await,
         Bench::Simulate(simulate) => run_simulate(&simulate, args.json),
     }
@@ -194,6 +207,21 @@ async fn run_outreach_kill(args: &OutreachKillArgs, json: bool) -> Result<(), Fa
     let text = report::outreach_kill(&measured);
     let problems = measured.problems.clone();
     Document { bench: "outreach-kill", machine: Machine::here(), measured }.publish(is_usual, json, &text, &problems)
+}
+
+async fn run_reply(args: &ReplyArgs, json: bool) -> Result<(), Failure> {
+    let measured = reply_wins::run(Setup::new(None), args.enrollments.unwrap_or(1_000)).await.map_err(failed)?;
+    let ReplyReport { open, answered, closed, late_calls, .. } = measured;
+    let mut problems = Vec::new();
+    if late_calls > 0 {
+        problems.push(format!("{late_calls} calls began after the event of a reply was answered"));
+    }
+    if answered < open || closed < open {
+        problems.push(format!("of {open} replies {answered} were answered, and {closed} workflows ended"));
+    }
+    let text = report::reply(&measured);
+    let keep = args.enrollments.is_none();
+    Document { bench: "reply", machine: Machine::here(), measured }.publish(keep, json, &text, &problems)
 }
 
 async fn run_open(args: &OpenArgs, json: bool) -> Result<(), Failure> {

@@ -7,4 +7,5 @@ pub mod kill;
 pub mod kill_points;
 pub mod lab;
 pub mod outreach_kill;
+pub mod reply_wins;
 pub mod scenarios;

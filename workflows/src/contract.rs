@@ -178,23 +178,11 @@ pub struct Advice {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AdviceNext {
     /// Make the contact of this step, at `at_ms`; `hold` is the rule that moved it furthest.
-    Touch {
-        step: String,
-        action: Action,
-        at_ms: i64,
-        sleep_ms: u64,
-        hold: Option<Hold>,
-    },
+    Touch { step: String, action: Action, at_ms: i64, sleep_ms: u64, hold: Option<Hold> },
     /// Look again at `at_ms`, at the latest.
-    Wait {
-        step: String,
-        at_ms: i64,
-        sleep_ms: u64,
-        hold: Hold,
-    },
-    Done {
-        cause: String,
-    },
+    Wait { step: String, at_ms: i64, sleep_ms: u64, hold: Hold },
+    /// The store says why: causes may quote what a person typed, and have no place in a history.
+    Done,
 }
 
 /// Which campaign an activity works for.

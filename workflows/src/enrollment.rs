@@ -33,13 +33,6 @@ pub struct EnrollmentInput {
     pub events_per_run: u32,
 }
 
-/// How an enrollment ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EnrollmentResult {
-    pub state: EnrollmentState,
-    pub cause: String,
-}
-
 #[workflow]
 pub struct Enrollment {
     input: EnrollmentInput,
@@ -53,16 +46,17 @@ impl Enrollment {
         Self { input, looks: Looks::default() }
     }
 
+    /// Returns the state in which the enrollment ended.
     #[run(name = "Enrollment")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<EnrollmentResult> {
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<EnrollmentState> {
         let input = ctx.state(|workflow| workflow.input.clone());
         let mut advice = advance(ctx, &input).await?;
         loop {
             ctx.set_current_details(details(&advice));
             advice = match advice.next {
-                AdviceNext::Done { cause } => {
+                AdviceNext::Done => {
                     ctx.upsert_search_attributes([STAGE.value_set(advice.state.name().into())]);
-                    return Ok(EnrollmentResult { state: advice.state, cause });
+                    return Ok(advice.state);
                 }
                 AdviceNext::Touch { step, sleep_ms, .. } => {
                     if sleep_or_look(ctx, sleep_ms, format!("until step {step}")).await? {
@@ -123,6 +117,6 @@ fn details(advice: &Advice) -> String {
         AdviceNext::Wait { step, at_ms, hold, .. } => {
             format!("**{state}**\n\n- waits at step `{step}`: {hold}\n- looks again at {at_ms} (Unix ms) at the latest")
         }
-        AdviceNext::Done { cause } => format!("**{state}**\n\n- {cause}"),
+        AdviceNext::Done => format!("**{state}**"),
     }
 }

@@ -15,11 +15,15 @@ use leadflow_workflows::domain::sequence::StepKind;
 use leadflow_workflows::domain::walk::{Next, open_state, walk};
 use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
+use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
 const DAY_MS: i64 = 86_400_000;
 /// Each round of a decision settles a step without a call; a sequence has fewer of these.
 const ROUNDS: usize = 64;
+
+/// Times that the background may change while it is decided on; then the activity is tried again, later.
+const DECISIONS: usize = 8;
 
 /// The decision, and what it was made on.
 pub(super) struct Decided {
@@ -29,7 +33,7 @@ pub(super) struct Decided {
 
 impl OutreachWork {
     pub(super) async fn advance(&self, reference: &EnrollmentRef) -> Result<Advice, ActivityError> {
-        loop {
+        for _ in 0..DECISIONS {
             let background = self.background(reference).await?;
             let advice = self
                 .store
@@ -48,6 +52,10 @@ impl OutreachWork {
                 return Ok(advice);
             }
         }
+        Err(ApplicationFailure::builder("the enrollment changed while it was decided upon")
+            .type_name("changed_meanwhile".to_owned())
+            .build()
+            .into())
     }
 
     /// Decides inside the transaction that also acts on it. `None` when the background has changed.
@@ -64,10 +72,17 @@ impl OutreachWork {
         if is_stale {
             return Ok(None);
         }
-        let next = self.next(transaction, background, &mut situation).await?;
+        let mut next = self.next(transaction, background, &mut situation).await?;
+        // An enrollment that has ended still finds out what became of its last contact: others wait for that.
+        if matches!(next, AdviceNext::Done)
+            && let Some(touch) =
+                situation.touches.iter().find(|touch| touch.is_in_doubt() && touch.settled_by.is_none())
+        {
+            next = self.doubt(&situation, touch.step_id.clone(), touch.action);
+        }
         let wakes_at_ms = match &next {
             AdviceNext::Touch { at_ms, .. } | AdviceNext::Wait { at_ms, .. } => *at_ms,
-            AdviceNext::Done { .. } => situation.now_ms,
+            AdviceNext::Done => situation.now_ms,
         };
         if situation.enrollment.is_open {
             let state = open_state(&situation.facts(background));
@@ -91,13 +106,13 @@ impl OutreachWork {
         situation: &mut Situation,
     ) -> Result<AdviceNext, StoreError> {
         if !situation.enrollment.is_open {
-            return Ok(AdviceNext::Done { cause: situation.enrollment.cause.clone() });
+            return Ok(AdviceNext::Done);
         }
         if situation.campaign_state == "stopped" {
             return self.end(transaction, situation, EnrollmentState::Stopped, "the campaign was stopped").await;
         }
-        if let Some(why) = situation.forbidden.clone() {
-            return self.end(transaction, situation, EnrollmentState::Stopped, &why).await;
+        if let Some((state, why)) = situation.forbidden.clone() {
+            return self.end(transaction, situation, state, &why).await;
         }
         for _ in 0..ROUNDS {
             let walked = walk(&background.sequence, &situation.facts(background));
@@ -138,7 +153,7 @@ impl OutreachWork {
         end_enrollment(transaction, &enrollment.tenant, &enrollment.id, state, cause, situation.now_ms).await?;
         enrollment.state = state;
         enrollment.is_open = false;
-        Ok(AdviceNext::Done { cause: cause.to_owned() })
+        Ok(AdviceNext::Done)
     }
 
     /// A contact whose outcome is not known: asked about once what was done would show, then left to the readings.

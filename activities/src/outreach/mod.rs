@@ -11,6 +11,8 @@ pub mod events;
 mod look;
 pub mod places;
 pub mod planner;
+#[cfg(test)]
+mod proofs;
 pub mod reading;
 mod reconcile;
 mod round;

@@ -8,22 +8,30 @@ use super::touch::Target;
 use crate::failpoint::fail_point;
 use crate::senders::{InvitationState, SendError, SendRequest, Verdict};
 use crate::store::StoreError;
-use crate::store::accounts::{Account, set_account_state};
+use crate::store::accounts::{Account, defer_account, set_account_state};
+use crate::store::enrollments::lock_person;
 use crate::store::searches::from_json;
-use crate::store::touches::{Touch, TouchKey, Unsent, claim, settle_sent, settle_unsent, uses};
+use crate::store::touches::{Touch, Unsent, claim_again, settle_sent, settle_unsent, uses};
 use futures::FutureExt;
 use leadflow_workflows::contract::TouchInput;
 use leadflow_workflows::domain::outreach::Action;
 use sqlx::AnyConnection;
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 use temporalio_sdk::activities::ActivityError;
 
+const DAY_MS: i64 = 86_400_000;
+/// Providers' clocks differ, and some lists show whole seconds.
+const ROUNDING_MS: i64 = 60_000;
 /// Pages of a list that are read at most; what was just done is on the first.
 const PAGES: usize = 20;
 /// An email may be repeated with its key so long after its first call.
 const EMAIL_REPEATS_MS: i64 = 12 * 3_600_000;
 /// An invitation may be repeated once so long after its first call.
 const INVITE_REPEATS_MS: i64 = 14 * 86_400_000;
+
+/// From when on a message may be the one in doubt, and which ones are others.
+type Since<'a> = (i64, &'a BTreeSet<String>);
 
 /// What the provider shows.
 pub(super) enum Shown {
@@ -46,7 +54,8 @@ impl OutreachWork {
     ) -> Result<(), ActivityError> {
         let Some(touch) = &target.touch else { return Ok(()) };
         fail_point("touch-in-reconcile").await;
-        let shown = match self.shown(target, touch).await {
+        let claimed = self.claimed_ids(target).await?;
+        let shown = match self.shown(target, touch, &claimed).await {
             Ok(shown) => shown,
             // A lost account ends the asking until it is back; any other question is asked again.
             Err(error) => return self.unanswered(input, target, error).await,
@@ -58,6 +67,7 @@ impl OutreachWork {
                 .write(|transaction| {
                     let (message_id, chat_id) = (message_id.as_deref(), chat_id.as_deref());
                     async move {
+                        lock_person(transaction, self.store.for_update(), tenant, &target.person_id).await?;
                         let now_ms = self.now_ms(transaction).await?;
                         settle_sent(transaction, tenant, &touch.id, message_id, chat_id, "found", now_ms).await?;
                         let seen = Seen { chat_id, is_connection, by: "profile", ..Seen::default() };
@@ -82,21 +92,23 @@ impl OutreachWork {
         }
     }
 
-    async fn shown(&self, target: &Target, touch: &Touch) -> Result<Shown, SendError> {
-        let since_ms = touch.called_at_ms.unwrap_or(0);
+    async fn shown(&self, target: &Target, touch: &Touch, claimed: &BTreeSet<String>) -> Result<Shown, SendError> {
+        let since_ms = touch.called_at_ms.unwrap_or(0) - ROUNDING_MS;
         let request = touch.request.as_deref().and_then(|request| from_json::<SendRequest>(request).ok());
         match request {
             Some(SendRequest::Invite { person_provider_id, .. }) => self.invitation(target, &person_provider_id).await,
-            Some(SendRequest::Message { chat_id, text }) => self.message(target, &chat_id, &text, since_ms).await,
+            Some(SendRequest::Message { chat_id, text }) => {
+                self.message(target, &chat_id, &text, (since_ms, claimed)).await
+            }
             Some(
                 SendRequest::StartChat { person_provider_id, text }
                 | SendRequest::InMail { person_provider_id, text, .. },
             ) => match self.chat_with(target, &person_provider_id).await? {
-                Some(chat_id) => self.message(target, &chat_id, &text, since_ms).await,
+                Some(chat_id) => self.message(target, &chat_id, &text, (since_ms, claimed)).await,
                 None => Ok(Shown::Absent),
             },
             Some(SendRequest::Email { to_address, subject, .. }) => {
-                self.email(target, &to_address, &subject, since_ms).await
+                self.email(target, &to_address, &subject, (since_ms, claimed)).await
             }
             Some(SendRequest::VisitProfile { .. }) | None => {
                 Ok(Shown::Done { message_id: None, chat_id: None, is_connection: false })
@@ -146,7 +158,8 @@ impl OutreachWork {
         Ok(None)
     }
 
-    async fn message(&self, target: &Target, chat_id: &str, text: &str, since_ms: i64) -> Result<Shown, SendError> {
+    async fn message(&self, target: &Target, chat_id: &str, text: &str, since: Since<'_>) -> Result<Shown, SendError> {
+        let (since_ms, claimed) = since;
         let account = target.account.provider_account_id.as_str();
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES {
@@ -157,7 +170,7 @@ impl OutreachWork {
                 let is_it = message.is_ours
                     && message.at_ms.is_none_or(|at_ms| at_ms >= since_ms)
                     && message.text.as_deref().is_some_and(|other| same_text(other, text));
-                if is_it && self.is_unclaimed(target, &message.id).await {
+                if is_it && !claimed.contains(&message.id) {
                     let chat_id = Some(chat_id.to_owned());
                     return Ok(Shown::Done { message_id: Some(message.id), chat_id, is_connection: false });
                 }
@@ -170,7 +183,8 @@ impl OutreachWork {
         Ok(Shown::Absent)
     }
 
-    async fn email(&self, target: &Target, to: &str, subject: &str, since_ms: i64) -> Result<Shown, SendError> {
+    async fn email(&self, target: &Target, to: &str, subject: &str, since: Since<'_>) -> Result<Shown, SendError> {
+        let (since_ms, claimed) = since;
         let account = target.account.provider_account_id.as_str();
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES {
@@ -183,7 +197,7 @@ impl OutreachWork {
                     && mail.to.iter().any(|address| address.eq_ignore_ascii_case(to))
                     && same_text(&mail.subject, subject);
                 let id = mail.tracking_id.or(mail.message_id).unwrap_or(mail.id);
-                if is_it && self.is_unclaimed(target, &id).await {
+                if is_it && !claimed.contains(&id) {
                     return Ok(Shown::Done { message_id: Some(id), chat_id: None, is_connection: false });
                 }
             }
@@ -195,17 +209,19 @@ impl OutreachWork {
         Ok(Shown::Absent)
     }
 
-    /// Each message of the provider settles one touch.
-    async fn is_unclaimed(&self, target: &Target, message_id: &str) -> bool {
-        let taken: Result<i64, _> = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM touches WHERE tenant = $1 AND account_id = $2 AND provider_message_id = $3",
+    /// The provider's ids that settled other touches of this person: each settles one.
+    async fn claimed_ids(&self, target: &Target) -> Result<BTreeSet<String>, ActivityError> {
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT provider_message_id FROM touches WHERE tenant = $1 AND account_id = $2 AND person_id = $3 \
+             AND provider_message_id IS NOT NULL",
         )
         .bind(&target.account.tenant)
         .bind(&target.account.id)
-        .bind(message_id)
-        .fetch_one(self.store.read())
-        .await;
-        taken.is_ok_and(|taken| taken == 0)
+        .bind(&target.person_id)
+        .fetch_all(self.store.read())
+        .await
+        .map_err(|error| store_failure(self.store.error(error)))?;
+        Ok(ids.into_iter().collect())
     }
 
     /// Claims a repeat where the provider itself keeps it single, and everything still allows the contact; else leaves the
@@ -219,6 +235,10 @@ impl OutreachWork {
         touch: &Touch,
     ) -> Result<Option<Touch>, StoreError> {
         let situation = self.situation(transaction, background, &input.enrollment).await?;
+        // The person turned out to be somebody known: the right row was not locked.
+        if situation.enrollment.person_id != background.lead.person_id {
+            return Ok(None);
+        }
         let now_ms = situation.now_ms;
         let age_ms = now_ms - touch.called_at_ms.unwrap_or(now_ms);
         let may_repeat = match touch.action {
@@ -228,11 +248,18 @@ impl OutreachWork {
         };
         let account = situation.account(touch.action).filter(|account| account.id == touch.account_id);
         let tenant = input.enrollment.tenant.as_str();
-        let Some(account) = account.filter(|account| may_repeat && is_wanted(&situation, account)) else {
-            let unsent = Unsent::Unknown { problem: Some("absent"), not_before_ms: None };
-            settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
+        let unsent = |problem, not_before_ms| Unsent::Unknown { problem, not_before_ms };
+        let is_open = situation.enrollment.is_open && situation.forbidden.is_none();
+        let Some(account) = account.filter(|_| may_repeat && is_open) else {
+            settle_unsent(transaction, tenant, touch, &target.token, unsent(Some("absent"), None), now_ms).await?;
             return Ok(None);
         };
+        if !is_running(&situation, account) {
+            // What is paused may go on tomorrow.
+            let unsent = unsent(None, Some(now_ms + DAY_MS));
+            settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
+            return Ok(None);
+        }
         let uses = uses(transaction, tenant, &account.id, now_ms, None, Some(&touch.id)).await?;
         let check = CheckRequest {
             now_ms,
@@ -244,42 +271,47 @@ impl OutreachWork {
             uses: &uses,
         };
         if let Some((_, at_ms)) = planner::check(&check) {
-            let unsent = Unsent::Unknown { problem: None, not_before_ms: Some(at_ms) };
-            settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
+            settle_unsent(transaction, tenant, touch, &target.token, unsent(None, Some(at_ms)), now_ms).await?;
             return Ok(None);
         }
-        let held = situation.touch(&touch.step_id).is_some_and(|row| row.token.as_deref() == Some(&target.token));
-        if !held {
-            return Ok(None);
-        }
-        let key = TouchKey {
-            tenant,
-            campaign_id: &touch.campaign_id,
-            enrollment_id: &touch.enrollment_id,
-            person_id: &touch.person_id,
-            account_id: &touch.account_id,
-            step_id: &touch.step_id,
-            action: touch.action,
-            has_note: touch.has_note,
-        };
         let request = touch.request.clone().unwrap_or_default();
-        claim(transaction, key, self.claim_of(&target.token, &request, now_ms)).await
+        claim_again(transaction, tenant, touch, self.claim_of(&target.token, &request, now_ms)).await
     }
 
+    /// The question has no answer now. What the provider wants is noted; the doubt stays, whatever that is.
     async fn unanswered(&self, input: &TouchInput, target: &Target, error: SendError) -> Result<(), ActivityError> {
-        let state = match error.verdict {
-            Verdict::PauseAccount { restricted: true } => "restricted",
-            Verdict::PauseAccount { restricted: false } => "disconnected",
-            Verdict::NeedsPerson => "held",
-            _ => return Err(send_failure(error)),
-        };
+        let Some(touch) = &target.touch else { return Ok(()) };
         let (tenant, account) = (input.enrollment.tenant.as_str(), target.account.id.as_str());
+        if matches!(error.verdict, Verdict::Backoff | Verdict::Unknown) {
+            return Err(send_failure(error));
+        }
         self.store
             .write(|transaction| {
                 let kind = error.kind.as_str();
                 async move {
+                    lock_person(transaction, self.store.for_update(), tenant, &target.person_id).await?;
                     let now_ms = self.now_ms(transaction).await?;
-                    set_account_state(transaction, tenant, account, state, Some(kind), now_ms).await.map(drop)
+                    let after = |wait: Duration| now_ms + i64::try_from(wait.as_millis()).unwrap_or(DAY_MS);
+                    let unsent = match error.verdict {
+                        Verdict::PauseAccount { restricted } => {
+                            let state = if restricted { "restricted" } else { "disconnected" };
+                            set_account_state(transaction, tenant, account, state, Some(kind), now_ms).await?;
+                            Unsent::Unknown { problem: None, not_before_ms: None }
+                        }
+                        Verdict::NeedsPerson => {
+                            set_account_state(transaction, tenant, account, "held", Some(kind), now_ms).await?;
+                            Unsent::Unknown { problem: None, not_before_ms: None }
+                        }
+                        Verdict::DeferAccount { wait, .. } => {
+                            defer_account(transaction, tenant, account, after(wait), kind).await?;
+                            Unsent::Unknown { problem: None, not_before_ms: Some(after(wait)) }
+                        }
+                        Verdict::DeferLead { wait } => {
+                            Unsent::Unknown { problem: None, not_before_ms: Some(after(wait)) }
+                        }
+                        _ => Unsent::Unknown { problem: Some(kind), not_before_ms: None },
+                    };
+                    settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await
                 }
                 .boxed()
             })
@@ -288,13 +320,9 @@ impl OutreachWork {
     }
 }
 
-/// Whether the contact would be made now if it had not been tried before: nobody replied, and nothing is paused.
-fn is_wanted(situation: &Situation, account: &Account) -> bool {
-    situation.enrollment.is_open
-        && situation.enrollment.paused.is_none()
-        && situation.forbidden.is_none()
-        && situation.campaign_state == "running"
-        && account.state == "active"
+/// Whether neither the lead nor the campaign nor the account is held by anybody.
+fn is_running(situation: &Situation, account: &Account) -> bool {
+    situation.enrollment.paused.is_none() && situation.campaign_state == "running" && account.state == "active"
 }
 
 impl Target {

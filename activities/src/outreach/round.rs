@@ -166,6 +166,16 @@ impl OutreachWork {
                 let (background, new) = (&background, &new);
                 async move {
                     lock_person(transaction, self.store.for_update(), tenant, new.person_id).await?;
+                    // The person may have turned out to be somebody known.
+                    let person: Option<String> =
+                        sqlx::query_scalar("SELECT person_id FROM leads WHERE tenant = $1 AND id = $2")
+                            .bind(tenant)
+                            .bind(new.lead_id)
+                            .fetch_optional(&mut **transaction)
+                            .await?;
+                    if person.as_deref() != Some(new.person_id) {
+                        return Ok(None);
+                    }
                     let now_ms = self.now_ms(transaction).await?;
                     let Some(id) = enroll(transaction, tenant, new, now_ms).await? else { return Ok(None) };
                     if has_replied(transaction, tenant, &background.lead).await? {
@@ -178,7 +188,7 @@ impl OutreachWork {
                     let decided = self.decide(transaction, background, &reference).await?;
                     let delay_ms = decided.and_then(|decided| match decided.advice.next {
                         AdviceNext::Touch { sleep_ms, .. } | AdviceNext::Wait { sleep_ms, .. } => Some(sleep_ms),
-                        AdviceNext::Done { .. } => None,
+                        AdviceNext::Done => None,
                     });
                     Ok(Some((id, delay_ms)))
                 }

@@ -6,6 +6,7 @@ use crate::senders::{SendError, Sent, Verdict};
 use crate::store::StoreError;
 use crate::store::accounts::{defer_account, set_account_state};
 use crate::store::enrollments::{lock_account, lock_person};
+use crate::store::persons::bury_email;
 use crate::store::suppressions::suppress;
 use crate::store::touches::{self, Touch, Unsent, settle_sent, settle_unsent};
 use futures::FutureExt;
@@ -20,6 +21,9 @@ use std::time::Duration;
 const AGAIN_MS: i64 = 60_000;
 /// An invitation that LinkedIn calls too recent, and that was none of ours.
 const OTHERS_INVITATION: Duration = Duration::from_hours(21 * 24);
+
+/// The kind of a call that was claimed and not made, because its time had run out.
+pub(super) const BEGAN_TOO_LATE: &str = "began_too_late";
 
 /// How a call ended.
 pub(super) enum Outcome {
@@ -97,6 +101,9 @@ impl OutreachWork {
         outcome: &Outcome,
         now_ms: i64,
     ) -> Result<(), StoreError> {
+        if matches!(outcome, Outcome::Unsent { kind, .. } if kind == BEGAN_TOO_LATE) {
+            return Ok(());
+        }
         let is_good = !matches!(outcome, Outcome::Unsent { speaks_against_provider: true, .. });
         self.gate.call_ended(transaction, Provider::Unipile, is_good, now_ms).await
     }
@@ -150,6 +157,12 @@ impl OutreachWork {
         let after = |wait: Duration| now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         let released = |not_before_ms| Some(Unsent::Released { problem: kind, not_before_ms });
         Ok(match verdict {
+            Verdict::AlreadyConnected if touch.calls > 1 => {
+                settle_sent(transaction, tenant, &touch.id, None, None, kind, now_ms).await?;
+                let seen = Seen { is_connection: true, by: "answer", ..Seen::default() };
+                note_seen(transaction, tenant, target, seen, now_ms).await?;
+                None
+            }
             Verdict::AlreadyConnected => {
                 let seen = Seen { is_connection: true, by: "answer", ..Seen::default() };
                 note_seen(transaction, tenant, target, seen, now_ms).await?;
@@ -181,6 +194,8 @@ impl OutreachWork {
                     let (kind, origin) = (SuppressionKind::Email, SuppressionOrigin::Bounce);
                     let reason = "mail to this address was refused for good";
                     suppress(transaction, tenant, kind, address, reason, origin, now_ms).await?;
+                    // Else the suppression would close LinkedIn for the person, too.
+                    bury_email(transaction, tenant, &target.person_id, address).await?;
                 }
                 Some(Unsent::Refused(leadflow_workflows::domain::walk::BAD_ADDRESS))
             }
@@ -216,6 +231,18 @@ pub(super) async fn note_seen(
     seen: Seen<'_>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    // Who was erased meanwhile stays erased, and who turned out to be somebody known is seen as that one.
+    let known: Option<(Option<i64>, Option<String>)> =
+        sqlx::query_as("SELECT removed_at_ms, merged_into FROM persons WHERE tenant = $1 AND id = $2")
+            .bind(tenant)
+            .bind(&target.person_id)
+            .fetch_optional(&mut *transaction)
+            .await?;
+    let person_id = match known {
+        Some((None, None)) => target.person_id.clone(),
+        Some((None, Some(merged_into))) => merged_into,
+        Some((Some(_), _)) | None => return Ok(()),
+    };
     let connected_at_ms = seen.is_connection.then_some(now_ms);
     sqlx::query(
         "INSERT INTO account_people (account_id, tenant, person_id, provider_id, provider_chat_id, connected_at_ms, \
@@ -229,7 +256,7 @@ pub(super) async fn note_seen(
     )
     .bind(&target.account.id)
     .bind(tenant)
-    .bind(&target.person_id)
+    .bind(&person_id)
     .bind(seen.provider_id)
     .bind(seen.chat_id)
     .bind(connected_at_ms)
@@ -241,7 +268,7 @@ pub(super) async fn note_seen(
         sqlx::query("UPDATE touches SET is_live_invite = 0 WHERE tenant = $1 AND account_id = $2 AND person_id = $3")
             .bind(tenant)
             .bind(&target.account.id)
-            .bind(&target.person_id)
+            .bind(&person_id)
             .execute(transaction)
             .await?;
     }

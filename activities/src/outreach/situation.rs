@@ -10,8 +10,8 @@ use crate::store::leads::Lead;
 use crate::store::touches::{self, Touch};
 use crate::store::{StoreError, suppressions};
 use leadflow_workflows::contract::EnrollmentRef;
-use leadflow_workflows::domain::outreach::{Action, Channel};
-use leadflow_workflows::domain::sequence::Sequence;
+use leadflow_workflows::domain::outreach::{Action, Channel, EnrollmentState};
+use leadflow_workflows::domain::sequence::{Sequence, StopOn};
 use leadflow_workflows::domain::walk::Facts;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub(super) struct Situation {
     pub(super) address: Option<String>,
     pub(super) seen: SeenPerson,
     /// Why nothing may be sent to the person, on any channel: the state in which that ends, and the cause.
-    pub(super) forbidden: Option<String>,
+    pub(super) forbidden: Option<(EnrollmentState, String)>,
 }
 
 /// The person as the LinkedIn account of the enrollment sees them.
@@ -212,9 +212,10 @@ async fn forbidden(
     tenant: &str,
     enrollment: &Enrollment,
     background: &Background,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Option<(EnrollmentState, String)>, StoreError> {
+    let stopped = |cause: &str| Ok(Some((EnrollmentState::Stopped, cause.to_owned())));
     if let Some(suppression) = suppressions::suppressed(transaction, tenant, &enrollment.person_id).await? {
-        return Ok(Some(format!("suppressed: {}", suppression.reason)));
+        return stopped(&format!("suppressed: {}", suppression.reason));
     }
     let erased: Option<Option<i64>> =
         sqlx::query_scalar("SELECT removed_at_ms FROM persons WHERE tenant = $1 AND id = $2")
@@ -223,7 +224,19 @@ async fn forbidden(
             .fetch_optional(&mut *transaction)
             .await?;
     if erased.is_none_or(|erased| erased.is_some()) {
-        return Ok(Some("the person's data were erased".into()));
+        return stopped("the person's data were erased");
+    }
+    // Whoever had replied before was not enrolled, so this reply came after that, however far ahead the first step lies.
+    if background.sequence.stop_on.contains(&StopOn::Reply) {
+        let replies: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM replies WHERE tenant = $1 AND person_id = $2 AND kind = 'reply'")
+                .bind(tenant)
+                .bind(&enrollment.person_id)
+                .fetch_one(&mut *transaction)
+                .await?;
+        if replies > 0 {
+            return Ok(Some((EnrollmentState::Replied, "replied".into())));
+        }
     }
     if background.campaign.settings.stop_company {
         let replies: i64 = sqlx::query_scalar(
@@ -237,7 +250,7 @@ async fn forbidden(
         .fetch_one(&mut *transaction)
         .await?;
         if replies > 0 {
-            return Ok(Some("someone at the same company has replied".into()));
+            return stopped("someone at the same company has replied");
         }
     }
     Ok(None)

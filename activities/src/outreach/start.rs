@@ -20,6 +20,7 @@ use temporalio_common::protos::temporal::api::taskqueue::v1::TaskQueue;
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 use temporalio_common::search_attributes::SearchAttributes;
 use temporalio_sdk::activities::ActivityError;
+use uuid::Uuid;
 
 /// Longest start delay; a later first step is slept for by the workflow itself.
 const LONGEST_DELAY: Duration = Duration::from_hours(24);
@@ -52,7 +53,8 @@ impl OutreachWork {
             workflow_type: Some(WorkflowType { name: "Enrollment".into() }),
             task_queue: Some(TaskQueue { name: QUEUE_LONG.into(), ..TaskQueue::default() }),
             input: Some(Payloads { payloads: vec![input] }),
-            request_id: enrollment.id.clone(),
+            // A new one each time: the server answers a known one with the run that it started, even an ended one.
+            request_id: Uuid::now_v7().to_string(),
             workflow_id_reuse_policy: WorkflowIdReusePolicy::AllowDuplicateFailedOnly.into(),
             workflow_id_conflict_policy: WorkflowIdConflictPolicy::UseExisting.into(),
             search_attributes: Some(attributes.into_proto()),

@@ -2,7 +2,8 @@
 
 use super::activities::{OutreachWork, store_failure};
 use super::decide::{Decided, key};
-use super::settle::Outcome;
+use super::planner::HORIZON_MS;
+use super::settle::{BEGAN_TOO_LATE, Outcome};
 use super::situation::{Background, Situation};
 use super::templates::{self, Message, Tokens};
 use crate::failpoint::fail_point;
@@ -218,7 +219,7 @@ impl OutreachWork {
         let begin_within = Duration::from_millis(self.config.timings.touch_call_ms / BEGIN_WITHIN);
         let outcome = if target.claimed.elapsed() >= begin_within {
             // Too late: by now others may act as if this call had begun and ended.
-            Outcome::unsent("began_too_late", Verdict::Backoff)
+            Outcome::unsent(BEGAN_TOO_LATE, Verdict::Backoff)
         } else {
             let answer = self.sender.send(&target.account.provider_account_id, &request, &touch.id).await;
             fail_point("touch-after-call").await;
@@ -239,7 +240,7 @@ impl OutreachWork {
         hold: Hold,
         at_ms: i64,
     ) -> Result<Advice, StoreError> {
-        let at_ms = at_ms.max(situation.now_ms + 1);
+        let at_ms = at_ms.clamp(situation.now_ms + 1, situation.now_ms + HORIZON_MS);
         let sleep_ms = self.sleep_ms(situation.now_ms, at_ms);
         let next = AdviceNext::Wait { step: input.step.clone(), at_ms, sleep_ms, hold };
         let advice = Advice { state: situation.enrollment.state, next };

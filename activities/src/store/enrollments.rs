@@ -120,6 +120,37 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Holds the open enrollments of a person, or lets them go on when there is no cause; the ids of those that it changed.
+    pub async fn hold_person(
+        &self,
+        tenant: &str,
+        person_id: &str,
+        cause: Option<&str>,
+    ) -> Result<Vec<String>, StoreError> {
+        use futures::FutureExt;
+        self.write(|transaction| {
+            async move {
+                lock_person(transaction, self.for_update(), tenant, person_id).await?;
+                let ids: Vec<String> = sqlx::query_scalar(
+                    "UPDATE enrollments SET paused = $3 WHERE tenant = $1 AND person_id = $2 AND is_open = 1 \
+                     AND (paused IS NULL) = ($4 = 1) RETURNING id",
+                )
+                .bind(tenant)
+                .bind(person_id)
+                .bind(cause)
+                .bind(i64::from(cause.is_some()))
+                .fetch_all(&mut **transaction)
+                .await?;
+                for id in &ids {
+                    super::touches::release_planned(transaction, tenant, id).await?;
+                }
+                Ok(ids)
+            }
+            .boxed()
+        })
+        .await
+    }
+
     /// Notes that Temporal has confirmed the start of an enrollment's workflow.
     pub(crate) async fn note_workflow_started(&self, tenant: &str, id: &str, now_ms: i64) -> Result<(), StoreError> {
         use futures::FutureExt;

@@ -227,3 +227,30 @@ async fn owner_of(
     .await?;
     Ok(owner)
 }
+
+/// Takes an address that does not work off a person, who keeps their others.
+pub(crate) async fn bury_email(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    person_id: &str,
+    address: &str,
+) -> Result<(), StoreError> {
+    let address = address.to_lowercase();
+    sqlx::query("DELETE FROM person_emails WHERE tenant = $1 AND person_id = $2 AND email = $3")
+        .bind(tenant)
+        .bind(person_id)
+        .bind(&address)
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query(
+        "UPDATE persons SET email_status = NULL, email_confidence = NULL, email_sources = NULL, \
+         email = (SELECT MIN(email) FROM person_emails WHERE tenant = $1 AND person_id = $2) \
+         WHERE tenant = $1 AND id = $2 AND LOWER(email) = $3",
+    )
+    .bind(tenant)
+    .bind(person_id)
+    .bind(&address)
+    .execute(transaction)
+    .await?;
+    Ok(())
+}

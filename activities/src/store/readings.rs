@@ -189,12 +189,12 @@ impl Store {
                     return settle_sent(transaction, tenant, touch_id, None, None, "person", now_ms).await;
                 }
                 let settled = sqlx::query(
-                    "UPDATE touches SET state = 'refused', settled_by = 'person', settled_at_ms = $3, is_live_invite = 0 \
+                    "UPDATE touches SET state = 'released', settled_by = 'person', settled_at_ms = NULL, is_live_invite = 0, \
+                     called_at_ms = NULL, call_deadline_ms = NULL, call_begin_by_ms = NULL, token = NULL, calls = 0 \
                      WHERE tenant = $1 AND id = $2 AND state = 'unknown'",
                 )
                 .bind(tenant)
                 .bind(touch_id)
-                .bind(now_ms)
                 .execute(&mut **transaction)
                 .await?;
                 Ok(settled.rows_affected() == 1)

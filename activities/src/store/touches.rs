@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// How long a reservation outlives its instant.
 pub(crate) const RESERVATION_LAPSES_MS: i64 = 30 * 60_000;
+/// A repeat that was surely not made is made again after this time.
+const AGAIN_MS: i64 = 60_000;
 /// The longest window of any limit.
 const LONGEST_WINDOW_MS: i64 = 30 * 86_400_000;
 
@@ -360,6 +362,32 @@ pub(crate) async fn claim(
     read_touch(&row).map(Some)
 }
 
+/// Claims the repeat of a touch that this attempt has taken over: the same row, key and text.
+pub(crate) async fn claim_again(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    touch: &Touch,
+    claim: Claim<'_>,
+) -> Result<Option<Touch>, StoreError> {
+    let claimed = sqlx::query(
+        "UPDATE touches SET state = 'calling', call_begin_by_ms = $4, call_deadline_ms = $5, calls = calls + 1, \
+         settled_by = NULL, settled_at_ms = NULL, not_before_ms = NULL \
+         WHERE tenant = $1 AND id = $2 AND token = $3 AND state IN ('calling', 'unknown')",
+    )
+    .bind(tenant)
+    .bind(&touch.id)
+    .bind(claim.token)
+    .bind(claim.begin_by_ms)
+    .bind(claim.deadline_ms)
+    .execute(&mut *transaction)
+    .await?;
+    if claimed.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let of_enrollment = of_enrollment(transaction, tenant, &touch.enrollment_id).await?;
+    Ok(of_enrollment.into_iter().find(|row| row.id == touch.id))
+}
+
 /// Takes a touch in doubt over, so that one attempt alone finds out what became of it.
 pub(crate) async fn take_over(
     transaction: &mut AnyConnection,
@@ -444,12 +472,11 @@ pub(crate) async fn settle_unsent(
     const UNKNOWN: &str = "state = 'unknown', settled_by = $4, settled_at_ms = NULLIF($5, $5), not_before_ms = $6";
     let owned = "WHERE tenant = $1 AND id = $2 AND token = $3 AND state IN ('calling', 'unknown')";
     let (set, problem, not_before_ms) = match unsent {
-        Unsent::Refused(problem) => (
+        Unsent::Refused(problem) if touch.calls <= 1 => (
             "state = 'refused', settled_at_ms = $5, settled_by = $4, is_live_invite = 0, not_before_ms = $6",
             Some(problem),
             None,
         ),
-        // A repeat that was surely not done leaves the doubt about the first call.
         Unsent::Released { problem, not_before_ms } if touch.calls <= 1 => (
             "state = 'released', called_at_ms = NULL, call_deadline_ms = NULL, call_begin_by_ms = NULL, token = NULL, \
              settled_at_ms = NULLIF($5, $5), deferred_by = $4, not_before_ms = $6, \
@@ -457,7 +484,15 @@ pub(crate) async fn settle_unsent(
             Some(problem),
             not_before_ms,
         ),
-        Unsent::Released { problem, .. } => (UNKNOWN, Some(problem), None),
+        // A repeat that was refused leaves the doubt about the first call.
+        Unsent::Refused(problem) => (UNKNOWN, Some(problem), None),
+        // It does not count as the repeat, and is asked about and made again later.
+        Unsent::Released { not_before_ms, .. } => (
+            "state = 'unknown', settled_by = NULLIF($4, $4), settled_at_ms = NULLIF($5, $5), not_before_ms = $6, \
+             calls = calls - 1",
+            Some(""),
+            Some(not_before_ms.unwrap_or(0).max(now_ms + AGAIN_MS)),
+        ),
         Unsent::Unknown { problem, not_before_ms } => (UNKNOWN, problem, not_before_ms),
     };
     sqlx::query(AssertSqlSafe(format!("UPDATE touches SET {set} {owned}")))

@@ -5,7 +5,7 @@ mod migrate;
 mod review;
 #[cfg(test)]
 mod review_tests;
-mod show;
+pub(crate) mod show;
 mod simulate;
 mod start;
 mod turn;

@@ -2,10 +2,12 @@
 
 mod erase;
 mod explain;
+mod hold;
 #[cfg(test)]
 pub(super) use explain::tests;
 mod import;
 mod list;
+mod settle;
 mod show;
 mod stop;
 
@@ -30,6 +32,12 @@ pub enum LeadCommand {
     ///
     /// Example: starter lead explain last/1
     Explain(LeadArg),
+    Pause(hold::PauseArgs),
+    /// Let a paused lead go on, also one whose sender wrote by hand
+    ///
+    /// Example: starter lead resume last/1
+    Resume(LeadArg),
+    Settle(settle::SettleArgs),
     Stop(stop::StopArgs),
     Erase(erase::EraseArgs),
 }
@@ -48,6 +56,9 @@ pub async fn run(command: LeadCommand, global: &GlobalArgs) -> Result<(), Failur
         LeadCommand::List(args) => list::run(&args, global).await,
         LeadCommand::Show(args) => show::run(&args, global).await,
         LeadCommand::Explain(args) => explain::run(&args, global).await,
+        LeadCommand::Pause(args) => hold::pause(&args, global).await,
+        LeadCommand::Resume(args) => hold::resume(&args, global).await,
+        LeadCommand::Settle(args) => settle::run(&args, global).await,
         LeadCommand::Stop(args) => stop::run(&args, global).await,
         LeadCommand::Erase(args) => erase::run(&args, global).await,
     }
@@ -85,14 +96,14 @@ pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Lead,
     }
 }
 
-/// Has the workflows of ended enrollments see that they ended. They would by themselves within a day, so it is no failure
-/// when Temporal is away.
+/// Has the workflows of enrollments see what was changed. They would by themselves within a day, so it is no failure when
+/// Temporal is away.
 pub(super) async fn tell_ended(site: &Site, ended: &[String]) {
     if ended.is_empty() {
         return;
     }
     let told = async { site.outreach().await?.tell_enrollments(ended).await };
     if let Err(Failure::Refused(problem) | Failure::Failed(problem)) = told.await {
-        tell(&format!("warning: {problem}; nobody is contacted any more, the workflows end within a day"));
+        tell(&format!("warning: {problem}; it holds all the same, the workflows see it within a day"));
     }
 }

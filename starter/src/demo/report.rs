@@ -1,5 +1,6 @@
-//! What the demo ends with: leads, cost, calls, times; and what the kills changed.
+//! What the demo ends with: leads, cost, calls, times, the funnel; and what the kills changed.
 
+use super::outreach::Contacted;
 use super::{Followed, ledger};
 use crate::failure::Failure;
 use crate::history;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The report of one search of the demo. As JSON it is the whole output.
+/// The report of one run of the demo. As JSON it is the whole output.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     search_id: String,
@@ -37,6 +38,8 @@ pub(super) struct Report {
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kills: Option<Kills>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) outreach: Option<Contacted>,
     #[serde(skip)]
     killed: u32,
 }
@@ -118,8 +121,13 @@ impl Report {
             first_lead_seconds: ended.first_lead.unwrap_or(ended.all).as_secs_f64(),
             seconds: ended.all.as_secs_f64(),
             kills: None,
+            outreach: None,
             killed: ended.killed,
         })
+    }
+
+    pub(super) fn search_id(&self) -> SearchId {
+        SearchId(self.search_id.clone())
     }
 
     pub(super) fn write(&self, json: bool, folder: &Path) -> Result<(), Failure> {
@@ -168,8 +176,45 @@ impl Report {
                 if kills.leads_equal { "equal" } else { "NOT equal" },
             )?;
         }
-        writeln!(out, "look again: starter dev --data {}", folder.display())?;
+        if let Some(contacted) = &self.outreach {
+            writeln!(out, "\n{}", contacted.campaign.text(terminal_width()))?;
+            write!(out, "{}", contacted.verdict())?;
+        }
+        let folder = folder.display();
+        writeln!(
+            out,
+            "look again: starter dev --data {folder}; beside it, starter campaign show last --data {folder}"
+        )?;
         Ok(())
+    }
+}
+
+impl Contacted {
+    fn verdict(&self) -> String {
+        let witness = &self.witness;
+        let kills = match self.workers_killed {
+            0 => String::new(),
+            kills => format!(" and {}", counted(kills as u64, "kill")),
+        };
+        let open = match self.left_open {
+            0 => String::new(),
+            open => format!("; {open} still open, {} of them in doubt", self.in_doubt),
+        };
+        format!(
+            "{:.1} days of outreach in {:.1} s{open}\n\
+             {} saw {}, {} and {} by the sandbox's own ledger; our books {}\n\
+             after {}{kills}: contacted twice {}, contacted after a reply {}\n",
+            self.days,
+            self.seconds,
+            if witness.people == 1 { "1 person".to_owned() } else { format!("{} people", witness.people) },
+            counted(witness.invitations as u64, "invitation"),
+            counted(witness.messages as u64, "message"),
+            counted(witness.emails as u64, "email"),
+            if self.books_agree { "agree" } else { "do NOT agree" },
+            counted(witness.contacts() as u64, "contact"),
+            witness.twice,
+            witness.after_reply,
+        )
     }
 }
 

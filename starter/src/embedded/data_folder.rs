@@ -22,6 +22,9 @@ pub struct Running {
     pub temporal_address: Option<String>,
     pub ui_url: Option<String>,
     pub sandbox_url: Option<String>,
+    /// Its clock as text, when that is not the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// RFC 3339, UTC.
     pub started_at: String,
 }
@@ -107,6 +110,7 @@ impl Running {
             temporal_address: None,
             ui_url: None,
             sandbox_url: None,
+            clock: None,
             started_at: jiff::Timestamp::now().to_string(),
         }
     }

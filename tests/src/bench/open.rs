@@ -159,7 +159,7 @@ async fn all(
 fn sleep_ms(enrollment: &Enrollment) -> Option<u64> {
     match enrollment.advice.as_ref()?.next {
         AdviceNext::Wait { sleep_ms, .. } => Some(sleep_ms),
-        AdviceNext::Touch { .. } | AdviceNext::Done { .. } => None,
+        AdviceNext::Touch { .. } | AdviceNext::Done => None,
     }
 }
 

@@ -201,7 +201,7 @@ async fn ended(lab: &Lab, campaign: &CampaignId) -> anyhow::Result<Vec<Enrollmen
 pub(super) fn settings() -> AccountSettings {
     let mut settings = account_settings(Channel::Linkedin);
     for limit in settings.limits.actions.values_mut() {
-        *limit = ActionLimit { per_day: NO_LIMIT, per_week: NO_LIMIT, gap_ms: 1 };
+        *limit = ActionLimit { per_day: NO_LIMIT, per_week: NO_LIMIT, gap_ms: 0 };
     }
     settings
 }

@@ -4,6 +4,7 @@ use super::search::{Limit, Measured, Run};
 use super::{open, outreach, simulate};
 use crate::kill::KillReport;
 use crate::outreach_kill::OutreachKillReport;
+use crate::reply_wins::{ReplyReport, Spread};
 
 /// A name, and what stands under each run.
 type Row = (&'static str, fn(&Run) -> String);
@@ -91,6 +92,20 @@ pub(super) fn outreach_kill(report: &OutreachKillReport) -> String {
         ("problems", report.problems.len().to_string()),
         ("seconds", format!("{:.1}", report.seconds)),
     ]) + &format!("{}\n", states.join(", "))
+}
+
+pub(super) fn reply(report: &ReplyReport) -> String {
+    let times = |Spread { p50_ms, p99_ms, longest_ms }: Spread| format!("{p50_ms:.0}, {p99_ms:.0}, {longest_ms:.0}");
+    table(&[
+        ("open enrollments", report.open.to_string()),
+        ("replies answered", report.answered.to_string()),
+        ("workflows ended", report.closed.to_string()),
+        ("calls a second before", report.calls_per_second.to_string()),
+        ("contacts meanwhile", report.contacts_meanwhile.to_string()),
+        ("calls after an answer", report.late_calls.to_string()),
+        ("ms to the answer", times(report.to_answer)),
+        ("ms to the end", times(report.to_end)),
+    ]) + "in ms: half of them, 99 of 100, all\n"
 }
 
 pub(super) fn open(measured: &open::Measured) -> String {

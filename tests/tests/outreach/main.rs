@@ -1,8 +1,13 @@
 //! Outreach end to end: real Temporal server, real worker processes, the sandbox as LinkedIn and mail.
 
+mod agreement;
 mod cost;
 mod courses;
+mod endings;
 mod kills;
+mod month;
+mod replies;
+mod two_tools;
 
 use leadflow_clock::Clock;
 use leadflow_tests::field::MONDAY_MS;

@@ -5,6 +5,7 @@ use super::{Applied, Scope, unmatched, workflow_of};
 use crate::senders::{EventKind, ProviderEvent};
 use crate::store::StoreError;
 use crate::store::enrollments::end_enrollment;
+use crate::store::persons::bury_email;
 use crate::store::replies::{NewReply, add_reply};
 use crate::store::searches::from_json;
 use crate::store::suppressions::suppress;
@@ -171,7 +172,8 @@ async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied,
 /// Whether the message came after an enrollment of the person began: a history that is read anew brings older ones.
 async fn is_in_outreach(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<bool, StoreError> {
     let begun: i64 = sqlx::query_scalar(
-        "SELECT COUNT(*) FROM enrollments WHERE tenant = $1 AND person_id = $2 AND started_at_ms <= $3",
+        "SELECT COUNT(*) FROM enrollments WHERE tenant = $1 AND person_id = $2 \
+         AND (started_at_ms <= $3 OR (is_open = 1 AND state = 'scheduled' AND state_at_ms <= $3))",
     )
     .bind(&scope.account.tenant)
     .bind(&answer.person_id)
@@ -281,21 +283,5 @@ fn why(is_complaint: bool) -> (&'static str, SuppressionOrigin) {
 async fn bury_address(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<(), StoreError> {
     let Some(address) = &answer.address else { return Ok(()) };
     suppress_address(scope, address, answer.kind, false).await?;
-    sqlx::query("DELETE FROM person_emails WHERE tenant = $1 AND person_id = $2 AND email = $3")
-        .bind(&scope.account.tenant)
-        .bind(&answer.person_id)
-        .bind(address)
-        .execute(&mut *scope.transaction)
-        .await?;
-    sqlx::query(
-        "UPDATE persons SET email_status = NULL, email_confidence = NULL, email_sources = NULL, \
-         email = (SELECT MIN(email) FROM person_emails WHERE tenant = $1 AND person_id = $2) \
-         WHERE tenant = $1 AND id = $2 AND LOWER(email) = $3",
-    )
-    .bind(&scope.account.tenant)
-    .bind(&answer.person_id)
-    .bind(address)
-    .execute(&mut *scope.transaction)
-    .await?;
-    Ok(())
+    bury_email(scope.transaction, &scope.account.tenant, &answer.person_id, address).await
 }

@@ -138,7 +138,8 @@ pub(crate) async fn record(
                     let known = by_key(transaction, SOURCE, &event.key, store.for_update()).await?;
                     let known = known.ok_or_else(|| StoreError::unreadable("event_key"))?;
                     if known.person_id.is_some() || !known.effect.starts_with(UNMATCHED) {
-                        let answer_at_ms = answer_at_ms(transaction, tenant, &known.tell, now_ms).await?;
+                        let answer_at_ms =
+                            answer_at_ms(transaction, tenant, known.person_id.as_deref(), &known.tell, now_ms).await?;
                         let tell = if known.signalled_at_ms.is_none() { known.tell } else { Vec::new() };
                         return Ok(Some(Received { event_id: known.id, is_new, settled: false, tell, answer_at_ms }));
                     }
@@ -166,7 +167,8 @@ pub(crate) async fn record(
                     tell: &applied.tell,
                 };
                 note_effect(transaction, tenant, &id, &effect, now_ms).await?;
-                let answer_at_ms = answer_at_ms(transaction, tenant, &applied.tell, now_ms).await?;
+                let answer_at_ms =
+                    answer_at_ms(transaction, tenant, applied.person_id.as_deref(), &applied.tell, now_ms).await?;
                 let Applied { settled, tell, .. } = applied;
                 Ok(Some(Received { event_id: id, is_new, settled, tell, answer_at_ms }))
             }
@@ -188,14 +190,22 @@ async fn account(transaction: &mut AnyConnection, provider_account_id: &str) -> 
     row.as_ref().map(read_account_row).transpose()
 }
 
-/// Until when a call may begin that was claimed for one of these enrollments.
+/// Until when a call may begin that was claimed for this person, or for one of these enrollments.
 async fn answer_at_ms(
     transaction: &mut AnyConnection,
     tenant: &str,
+    person_id: Option<&str>,
     tell: &[String],
     now_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
-    let mut latest = None;
+    let begin_by_ms: Option<i64> = sqlx::query_scalar(
+        "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND person_id = $2 AND state = 'calling'",
+    )
+    .bind(tenant)
+    .bind(person_id.unwrap_or("nobody"))
+    .fetch_one(&mut *transaction)
+    .await?;
+    let mut latest = begin_by_ms.filter(|at_ms| *at_ms > now_ms);
     for enrollment_id in tell.iter().filter_map(|id| id.strip_prefix("enrollment/")) {
         let begin_by_ms: Option<i64> = sqlx::query_scalar(
             "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND enrollment_id = $2 AND state = 'calling'",

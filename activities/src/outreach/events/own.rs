@@ -18,6 +18,8 @@ struct Made {
     enrollment_id: String,
     action: Action,
     in_doubt: bool,
+    /// The attempt that makes it, or the next one, goes on with the enrollment by itself.
+    in_flight: bool,
     request: Option<SendRequest>,
     called_at_ms: i64,
     provider_message_id: Option<String>,
@@ -111,7 +113,7 @@ async fn settle_or_pause(
         let message_id = (touch.action != Action::Invite).then_some(shown.message_id);
         if settle(scope, touch, message_id, shown.chat_id).await? {
             let effect = format!("settled a contact in doubt: the {} was sent", touch.action.name());
-            let tell = vec![workflow_of(&touch.enrollment_id)];
+            let tell = if touch.in_flight { Vec::new() } else { vec![workflow_of(&touch.enrollment_id)] };
             return Ok((Applied { person_id, effect, tell, settled: true }, Some(touch.id.clone())));
         }
     } else if touch.provider_message_id.is_none() && touch.action != Action::Invite {
@@ -164,9 +166,9 @@ fn same_text(one: &str, other: &str) -> bool {
 /// What this account has, or may have, sent to a person on a channel, in its order.
 async fn made(scope: &mut Scope<'_>, person_id: &str, channel: Channel) -> Result<Vec<Made>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, enrollment_id, action, state, request, called_at_ms, provider_message_id FROM touches \
-         WHERE tenant = $1 AND account_id = $2 AND person_id = $3 AND state IN ('calling', 'unknown', 'sent') \
-         AND called_at_ms IS NOT NULL ORDER BY called_at_ms, id",
+        "SELECT id, enrollment_id, action, state, request, called_at_ms, call_deadline_ms, provider_message_id \
+         FROM touches WHERE tenant = $1 AND account_id = $2 AND person_id = $3 AND called_at_ms IS NOT NULL \
+         AND state IN ('calling', 'unknown', 'sent') ORDER BY called_at_ms, id",
     )
     .bind(&scope.account.tenant)
     .bind(&scope.account.id)
@@ -181,11 +183,14 @@ async fn made(scope: &mut Scope<'_>, person_id: &str, channel: Channel) -> Resul
             continue;
         }
         let request: Option<String> = row.try_get("request")?;
+        let state: String = row.try_get("state")?;
+        let deadline_ms: Option<i64> = row.try_get("call_deadline_ms")?;
         made.push(Made {
             id: row.try_get("id")?,
             enrollment_id: row.try_get("enrollment_id")?,
             action,
-            in_doubt: row.try_get::<String, _>("state")? != "sent",
+            in_doubt: state != "sent",
+            in_flight: state == "calling" && deadline_ms.is_some_and(|at_ms| at_ms > scope.now_ms),
             request: request.and_then(|request| serde_json::from_str(&request).ok()),
             called_at_ms: row.try_get("called_at_ms")?,
             provider_message_id: row.try_get("provider_message_id")?,

@@ -124,14 +124,28 @@ async fn by_touch(scope: &mut Scope<'_>, mail_id: &str) -> Result<Option<String>
 }
 
 async fn locked(scope: &mut Scope<'_>, person_id: String) -> Result<String, StoreError> {
-    lock_person(scope.transaction, scope.for_update, &scope.account.tenant, &person_id).await?;
-    Ok(person_id)
+    let mut person_id = person_id;
+    loop {
+        lock_person(scope.transaction, scope.for_update, &scope.account.tenant, &person_id).await?;
+        let merged_into: Option<Option<String>> =
+            sqlx::query_scalar("SELECT merged_into FROM persons WHERE tenant = $1 AND id = $2")
+                .bind(&scope.account.tenant)
+                .bind(&person_id)
+                .fetch_optional(&mut *scope.transaction)
+                .await?;
+        match merged_into.flatten() {
+            // They turned out to be somebody known, who is locked in their place.
+            Some(survivor) if survivor != person_id => person_id = survivor,
+            _ => return Ok(person_id),
+        }
+    }
 }
 
 /// The open enrollments of a person, in all campaigns.
 pub(super) async fn open_enrollments(scope: &mut Scope<'_>, person_id: &str) -> Result<Vec<Open>, StoreError> {
     let rows = sqlx::query(
-        "SELECT id, person_id, sequence_id, started_at_ms FROM enrollments \
+        "SELECT id, person_id, sequence_id, CASE WHEN state = 'scheduled' AND state_at_ms < started_at_ms \
+         THEN state_at_ms ELSE started_at_ms END AS started_at_ms FROM enrollments \
          WHERE tenant = $1 AND person_id = $2 AND is_open = 1 ORDER BY id",
     )
     .bind(&scope.account.tenant)
@@ -145,7 +159,8 @@ pub(super) async fn open_enrollments(scope: &mut Scope<'_>, person_id: &str) -> 
 /// Their people are locked, too.
 pub(super) async fn colleagues(scope: &mut Scope<'_>, person_id: &str) -> Result<Vec<Open>, StoreError> {
     let rows = sqlx::query(
-        "SELECT e.id, e.person_id, e.sequence_id, e.started_at_ms, c.settings FROM enrollments e \
+        "SELECT e.id, e.person_id, e.sequence_id, CASE WHEN e.state = 'scheduled' AND e.state_at_ms < e.started_at_ms \
+         THEN e.state_at_ms ELSE e.started_at_ms END AS started_at_ms, c.settings FROM enrollments e \
          JOIN leads l ON l.id = e.lead_id AND l.tenant = e.tenant \
          JOIN campaigns c ON c.id = e.campaign_id AND c.tenant = e.tenant \
          WHERE e.tenant = $1 AND e.is_open = 1 AND e.person_id <> $2 \

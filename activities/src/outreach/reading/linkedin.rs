@@ -27,7 +27,8 @@ impl Reader<'_> {
                 None => gone.push((invite, contact)),
             }
         }
-        let connected = self.read_relations(account, contacts, !gone.is_empty(), books).await?;
+        let whole = gone.iter().any(|(invite, _)| !invite.in_doubt);
+        let connected = self.read_relations(account, contacts, whole, books).await?;
         for (invite, contact) in gone {
             if let Some(contact) = contact
                 && !connected.contains(&invite.person_id)

@@ -160,7 +160,7 @@ fn next(enrollment: &Enrollment) -> String {
         Some(AdviceNext::Wait { step, at_ms, .. }) => {
             format!("at step {step}; it looks again at {} at the latest", instant(*at_ms))
         }
-        Some(AdviceNext::Done { cause }) => format!("it ends: {cause}"),
+        Some(AdviceNext::Done) => "it ends".into(),
         None => format!("its first step is decided at {}", instant(enrollment.wakes_at_ms)),
     }
 }
@@ -181,7 +181,7 @@ fn hold(facts: &EnrollmentFacts, all: &ExplainFacts) -> Option<String> {
     let advised = match facts.enrollment.advice.as_ref().map(|advice| &advice.next) {
         Some(AdviceNext::Touch { hold, .. }) => hold.clone(),
         Some(AdviceNext::Wait { hold, .. }) => Some(hold.clone()),
-        Some(AdviceNext::Done { .. }) | None => None,
+        Some(AdviceNext::Done) | None => None,
     };
     // Whoever waits for the person, not for the account, is not held by the account.
     let waits = matches!(advised, Some(Hold::WaitingForConnection));

@@ -19,7 +19,7 @@ const WEEK_MS: i64 = 7 * 86_400_000;
 const BAR: usize = 30;
 
 #[derive(Debug, Serialize)]
-struct CampaignReport {
+pub(crate) struct CampaignReport {
     campaign_id: String,
     name: String,
     state: String,
@@ -67,7 +67,7 @@ pub(super) async fn run(args: &CampaignArg, global: &GlobalArgs) -> Result<(), F
 }
 
 impl CampaignReport {
-    async fn read(store: &Store, campaign: Campaign, now_ms: i64) -> Result<Self, Failure> {
+    pub(crate) async fn read(store: &Store, campaign: Campaign, now_ms: i64) -> Result<Self, Failure> {
         let (tenant, id) = (campaign.tenant.as_str(), campaign.id.as_str());
         let stored = store.sequence(tenant, &campaign.sequence_id).await?;
         let states = store.campaign_states(tenant, id).await?;
@@ -95,7 +95,7 @@ impl CampaignReport {
         })
     }
 
-    fn text(&self, width: u16) -> String {
+    pub(crate) fn text(&self, width: u16) -> String {
         let mut text = String::new();
         let mut line = |label: &str, value: &str| {
             text.push_str(&wrapped(&format!("{label:<12}"), &printable(value), width));
@@ -161,7 +161,13 @@ fn steps(sequence: Option<&Sequence>, counts: &[StepCount]) -> Vec<StepRow> {
     let known = sequence.into_iter().flat_map(|sequence| &sequence.steps);
     let mut rows: Vec<StepRow> = known
         .filter_map(|step| step.kind.action().map(|action| (step.id.as_str(), action.name())))
-        .chain(counts.iter().map(|count| (count.step.as_str(), count.action.as_str())))
+        // Looks at profiles before an invitation are no steps.
+        .chain(
+            counts
+                .iter()
+                .filter(|count| !count.step.starts_with("look/"))
+                .map(|count| (count.step.as_str(), count.action.as_str())),
+        )
         .map(|(step, action)| StepRow { step: step.into(), action: action.into(), ..StepRow::default() })
         .collect();
     let mut seen = std::collections::BTreeSet::new();
