@@ -203,8 +203,7 @@ fn clock() -> Clock {
 /// Real limits, the latency of real providers, one 429 and one 503 on the way. Only Unipile's calls per minute are those of
 /// a faster clock.
 fn options(folder: PathBuf, keep: bool) -> StackOptions {
-    // On a busy machine a workflow that loses its worker's cache after a second has to be replayed again and again.
-    let timings = Timings { sticky_ms: 5_000, round_activity_ms: 30_000, ..Timings::test() };
+    let timings = Timings { round_activity_ms: 30_000, ..Timings::test() };
     let mut config = Config { timings, ..Config::default() };
     config.unipile.calls_per_minute = 60_000;
     let rule = |provider, operation: &str, status, skip| FaultRule {
@@ -236,4 +235,29 @@ fn options(folder: PathBuf, keep: bool) -> StackOptions {
         ..SandboxConfig::default()
     };
     StackOptions { sandbox, clock: clock(), headless: !keep, ..StackOptions::new(folder, config) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_holds_something_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_unused(folder.path()).is_ok());
+        std::fs::write(folder.path().join("leadflow.db"), "").unwrap();
+        let Err(Failure::Refused(text)) = check_unused(folder.path()) else { panic!("it was not refused") };
+        assert!(text.contains("hint: name a new one"), "{text}");
+    }
+
+    #[test]
+    fn the_clock_begins_on_a_monday_and_stays_in_the_past() {
+        let now_ms = clock().now_ms();
+        let began = jiff::Timestamp::from_millisecond(now_ms).unwrap();
+        let began = began.in_tz(outreach::TIME_ZONE).unwrap();
+        assert_eq!(began.weekday(), jiff::civil::Weekday::Monday);
+        // Twice as long as search and outreach may take.
+        let longest_ms = i64::try_from((LIMIT + outreach::LIMIT).as_millis()).unwrap() * 8_000 * 2;
+        assert!(now_ms + longest_ms < jiff::Timestamp::now().as_millisecond());
+    }
 }

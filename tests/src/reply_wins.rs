@@ -147,7 +147,7 @@ fn mails() -> anyhow::Result<String> {
     for number in 1..=MAILS {
         write!(
             text,
-            "[[step]]\nafter = \"1h\"\nsubject = \"Thought {number}\"\nemail = \"This is thought {number}.\"\n"
+            "[[step]]\nafter = \"6h\"\nsubject = \"Thought {number}\"\nemail = \"This is thought {number}.\"\n"
         )?;
     }
     Ok(text)

@@ -98,7 +98,7 @@ impl OutreachWork {
 
     /// How long a reservation outlives its instant: on a fast clock longer, because a worker takes real time to come.
     pub(super) fn lapse_ms(&self) -> i64 {
-        RESERVATION_LAPSES_MS + self.virtual_ms(self.config.timings.touch_activity_ms)
+        RESERVATION_LAPSES_MS + self.virtual_ms(4 * self.config.timings.touch_activity_ms)
     }
 
     /// How much time passes on the installation's clock while a call may take this long.

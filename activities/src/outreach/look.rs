@@ -2,7 +2,7 @@
 
 use super::activities::{OutreachWork, send_failure, store_failure};
 use super::settle::{Outcome, Seen, note_seen};
-use super::touch::Target;
+use super::touch::{BEGIN_WITHIN, Target};
 use crate::senders::{InvitationState, ProfileView, SendError, Verdict};
 use crate::store::StoreError;
 use crate::store::accounts::{defer_account, set_account_state};
@@ -24,6 +24,11 @@ impl OutreachWork {
     /// # Errors
     /// The profile could not be read; tried again.
     pub(super) async fn look(&self, key: TouchKey<'_>, target: &Target) -> Result<(), ActivityError> {
+        let begin_within = Duration::from_millis(self.config.timings.touch_read_ms / BEGIN_WITHIN);
+        if target.claimed.elapsed() >= begin_within {
+            // Too late, as with a contact: what was noted of it no longer covers it.
+            return Ok(());
+        }
         let read = self.sender.profile(&target.account.provider_account_id, &target.public_id).await;
         let noted = self
             .store

@@ -25,7 +25,7 @@ use temporalio_sdk::activities::ActivityError;
 use uuid::Uuid;
 
 /// Of the time for a call, so much may pass between the claim and the beginning of the call.
-const BEGIN_WITHIN: u64 = 4;
+pub(super) const BEGIN_WITHIN: u64 = 4;
 /// A profile that was read within this time need not be read again before an invitation.
 const LOOK_HOLDS_MS: i64 = 86_400_000;
 /// Attempts of one activity to get from a look to the call; more mean that something else is going on.
@@ -179,7 +179,8 @@ impl OutreachWork {
         if let Some((hold, at_ms)) = refusal(limits, Action::VisitProfile, false, &uses, now_ms) {
             return Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?));
         }
-        let deadline_ms = now_ms + self.virtual_ms(self.config.timings.touch_read_ms);
+        let read_ms = self.config.timings.touch_read_ms;
+        let deadline_ms = now_ms + self.virtual_ms(read_ms + read_ms / BEGIN_WITHIN);
         note_look(transaction, key, now_ms, deadline_ms).await?;
         Ok(Approach::Look(Box::new(target)))
     }

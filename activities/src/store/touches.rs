@@ -15,6 +15,8 @@ pub(crate) const RESERVATION_LAPSES_MS: i64 = 30 * 60_000;
 const AGAIN_MS: i64 = 60_000;
 /// The longest window of any limit.
 const LONGEST_WINDOW_MS: i64 = 30 * 86_400_000;
+/// A repeat is made so long after the first call at most; the touch then still counts from its first instant on.
+const LONGEST_DOUBT_MS: i64 = 15 * 86_400_000;
 
 /// One contact. Instants are UTC milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -146,7 +148,7 @@ pub(crate) async fn uses(
     )
     .bind(tenant)
     .bind(account_id)
-    .bind(now_ms - LONGEST_WINDOW_MS - 86_400_000)
+    .bind(now_ms - LONGEST_WINDOW_MS - LONGEST_DOUBT_MS)
     .bind(reserved_since_ms.unwrap_or(i64::MAX))
     .bind(but.unwrap_or_default())
     .fetch_all(connection)

@@ -27,6 +27,7 @@ pub(super) struct Stage {
     first_day: jiff::civil::Date,
     campaign_id: String,
     leads: BTreeMap<String, Lead>,
+    taking_part: usize,
     /// Transitions that were shown, by enrollment.
     seen: BTreeMap<String, usize>,
     /// When the enrollments last changed their state.
@@ -52,6 +53,7 @@ impl Stage {
             first_day: jiff::civil::Date::default(),
             campaign_id: String::new(),
             leads: BTreeMap::new(),
+            taking_part: 0,
             seen: BTreeMap::new(),
             states: BTreeMap::new(),
             accepted: BTreeSet::new(),
@@ -59,10 +61,11 @@ impl Stage {
         }
     }
 
-    pub(super) fn begin(&mut self, campaign: &Campaign, leads: Vec<Lead>) {
+    pub(super) fn begin(&mut self, campaign: &Campaign, leads: &[Lead], taking_part: u32) {
         self.first_day = local(campaign.created_at_ms).date();
         self.campaign_id.clone_from(&campaign.id);
-        self.leads = leads.into_iter().map(|lead| (lead.id.clone(), lead)).collect();
+        self.leads = leads.iter().map(|lead| (lead.id.clone(), lead.clone())).collect();
+        self.taking_part = self.leads.len().min(taking_part as usize);
         self.bars = (!self.is_silent && io::stderr().is_terminal()).then(Bars::new);
     }
 
@@ -143,7 +146,7 @@ impl Stage {
         };
         let ended = enrollments.iter().filter(|enrollment| !enrollment.is_open).count();
         Funnel {
-            leads: self.leads.len(),
+            leads: self.taking_part,
             rows: [
                 ("invited", sent("invite")),
                 ("accepted", self.accepted.len()),
@@ -195,7 +198,7 @@ impl Bars {
         let rows = (0..6).map(|_| add("{prefix:>12} [{bar:30}] {pos:>5}")).collect();
         let clock = add("{prefix:>12} {wide_msg}");
         clock.set_prefix("now");
-        Self { rows, clock, all }
+        Self { all, rows, clock }
     }
 
     fn show(&self, funnel: &Funnel, day: &str) {

@@ -11,19 +11,22 @@ use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::imports::{ImportRow, NewImport};
 use leadflow_starter::history;
 use leadflow_workflows::contract::AdviceNext;
+use leadflow_workflows::domain::account::CampaignSettings;
 use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
 use leadflow_workflows::enrollment;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// A first contact so late that all enrollments wait at the same time.
+/// All enrollments wait at the same time, each in a workflow that has begun.
 const SEQUENCE: &str = r#"
 name = "long-wait"
 stop_on = ["reply"]
 [[step]]
+id = "begin"
+wait = "10m"
+[[step]]
 id = "rest"
-wait = "30d"
+wait = "60d"
 [[step]]
 id = "hello"
 invite = "Hi {{ lead.first_name }}, {{ business.name }} caught my eye."
@@ -32,7 +35,7 @@ invite = "Hi {{ lead.first_name }}, {{ business.name }} caught my eye."
 pub const MOST_PEAK_MIB: f64 = 150.0;
 const PATIENCE: Duration = Duration::from_mins(15);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So many that were told last are seen to sleep.
+/// So many of those that were started last are seen to sleep.
 const LAST: usize = 100;
 /// A round that begins with this many leads takes its time.
 const ROUND_MS: u64 = 600_000;
@@ -78,19 +81,14 @@ async fn measure(lab: &Lab, options: &Options) -> anyhow::Result<Measured> {
     let worker = lab.stack.worker_pid().context("the laboratory has no worker")?;
     let before = ProcessUsage::of(worker)?;
     let began = Instant::now();
-    let campaign = lab.start_campaign("open", &list, &sequence, &accounts, campaign_settings()).await?;
-    let started = all(lab, options, &campaign, "were started", |one| one.workflow_started_at_ms.is_some()).await?;
+    let starts_per_day = Some(u32::try_from(options.enrollments.div_ceil(options.accounts))?);
+    let settings = CampaignSettings { starts_per_day, ..campaign_settings() };
+    let campaign = lab.start_campaign("open", &list, &sequence, &accounts, settings).await?;
+    all(lab, options, &campaign, "were started", |one| one.workflow_started_at_ms.is_some()).await?;
     let seconds_to_start = began.elapsed().as_secs_f64();
-
-    // What is due in a month is begun by the server in a day; a look has it begun now.
-    let planned: BTreeMap<&str, Option<u64>> = started.iter().map(|one| (one.id.as_str(), sleep_ms(one))).collect();
-    let ids: Vec<&str> = planned.keys().copied().collect();
-    lab.outreach().tell_enrollments(&ids).await.or_say()?;
-    // A workflow that has looked has so much less to sleep.
-    let has_looked = |one: &Enrollment| planned.get(one.id.as_str()).is_some_and(|before| *before != sleep_ms(one));
-    all(lab, options, &campaign, "have looked", has_looked).await?;
-    for id in ids.iter().rev().take(LAST) {
-        sleeps(lab, id).await?;
+    let enrollments = all(lab, options, &campaign, "have decided to rest", rests).await?;
+    for enrollment in enrollments.iter().rev().take(LAST) {
+        sleeps(lab, &enrollment.id).await?;
     }
     let seconds = began.elapsed().as_secs_f64();
     let after = ProcessUsage::of(worker)?;
@@ -156,11 +154,10 @@ async fn all(
     }
 }
 
-fn sleep_ms(enrollment: &Enrollment) -> Option<u64> {
-    match enrollment.advice.as_ref()?.next {
-        AdviceNext::Wait { sleep_ms, .. } => Some(sleep_ms),
-        AdviceNext::Touch { .. } | AdviceNext::Done => None,
-    }
+/// Whether the workflow, and not only the round that began with the lead, has decided.
+fn rests(enrollment: &Enrollment) -> bool {
+    let next = enrollment.advice.as_ref().map(|advice| &advice.next);
+    matches!(next, Some(AdviceNext::Wait { step, .. }) if step == "rest")
 }
 
 /// Waits until a workflow has started its timer.

@@ -132,7 +132,7 @@ pub(super) fn simulate(measured: &simulate::Measured) -> String {
 }
 
 fn table(rows: &[(&str, String)]) -> String {
-    rows.iter().map(|(name, value)| format!("{name:<26}{value:>18}\n")).collect()
+    rows.iter().map(|(name, value)| format!("{name:<26}{value:>18}\n")).collect::<Vec<_>>().concat()
 }
 
 fn limits(limits: &[Limit]) -> String {

@@ -224,8 +224,8 @@ async fn mails(field: &Field<'_>) -> anyhow::Result<Vec<Ending>> {
     field.ended(&letter).await?;
     let completed = field.campaign("completed", &letter, "completed").await?;
     let enrollments = field.ended(&returned).await?;
-    let bounced = field.enrollment("bounced", field.of_person(&enrollments, BOUNCED).await?, "bounced").await?;
-    Ok(vec![completed, bounced])
+    let ended = field.of_person(&enrollments, BOUNCED).await?;
+    Ok(vec![completed, field.enrollment("bounced", ended, "bounced").await?])
 }
 
 /// Accepts while the campaign is paused, and hears of us only when it goes on.

@@ -80,9 +80,9 @@ impl Timings {
         Self {
             model_call_ms: 4_000,
             search_call_ms: 3_000,
-            touch_call_ms: 1_500,
-            touch_read_ms: 800,
-            touch_activity_ms: 3_000,
+            touch_call_ms: 2_000,
+            touch_read_ms: 2_000,
+            touch_activity_ms: 5_000,
             model_activity_ms: 6_000,
             search_activity_ms: 30_000,
             round_activity_ms: 10_000,

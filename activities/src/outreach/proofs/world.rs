@@ -88,6 +88,8 @@ impl World {
         world.add_account(LINKEDIN, Channel::Linkedin, limits).await;
         world.add_account(MAILBOX, Channel::Email, limits).await;
         world.import(people).await;
+        // The first look-up of all takes long, because the stand-in puts its people in order.
+        while world.unipile().profile(LINKEDIN, &world.leads[0].public_id).await.is_err() {}
         world
     }
 
