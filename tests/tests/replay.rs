@@ -1,5 +1,7 @@
 //! Every recorded history replays against today's workflows. When one does not, what runs already would break, too.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use leadflow_starter::history::replay;
 use leadflow_tests::scenarios::Scenario;
 use leadflow_tests::scenarios::endings::ENDINGS;
@@ -84,7 +86,7 @@ fn the_scenarios_are_what_they_say() {
 
 /// Moves the second of two commands of one workflow task before the first, if there are two that differ.
 fn reorder(history: &mut Value) -> bool {
-    let events = history["events"].as_array_mut().unwrap();
+    let events = history["events"].as_array_mut().expect("a history has events");
     let command = |event: &Value| {
         let (kind, attributes) = event["attributes"].as_object()?.iter().next()?;
         let task = attributes["workflow_task_completed_event_id"].as_i64()?;

@@ -193,7 +193,7 @@ mod tests {
         loop {
             match DataFolder::open(path) {
                 Err(DataFolderError::AlreadyRunning { .. }) if begun.elapsed().as_secs() < 30 => {
-                    std::thread::yield_now()
+                    std::thread::yield_now();
                 }
                 opened => return opened.unwrap(),
             }

@@ -43,7 +43,7 @@ async fn record(only: &[String]) -> anyhow::Result<()> {
     }
     if ENDINGS.iter().any(|(workflow, _)| wanted(workflow)) {
         let lab = Lab::start(endings::setup(None)).await?;
-        let played = endings::play(&lab).await?;
+        let played = Box::pin(endings::play(&lab)).await?;
         lab.stop().await?;
         for (workflow, _) in ENDINGS.into_iter().filter(|(workflow, _)| wanted(workflow)) {
             let folder = Fresh::create(workflow)?;

@@ -51,7 +51,7 @@ const HELD: [(&str, &str); 3] = [
 async fn every_ending_is_reached_explained_and_replayed() {
     let _alone = alone().await;
     let lab = Lab::start(setup(Some(program()))).await.unwrap();
-    let endings = play(&lab).await.unwrap();
+    let endings = Box::pin(play(&lab)).await.unwrap();
     let played: BTreeSet<_> = endings.iter().map(|ending| (ending.workflow, ending.scenario)).collect();
     let all = ENDINGS.iter().flat_map(|(workflow, scenarios)| scenarios.iter().map(move |one| (*workflow, *one)));
     assert_eq!(played, all.collect());

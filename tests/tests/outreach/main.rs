@@ -1,5 +1,7 @@
 //! Outreach end to end: real Temporal server, real worker processes, the sandbox as LinkedIn and mail.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod agreement;
 mod cost;
 mod courses;

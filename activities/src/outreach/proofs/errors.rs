@@ -111,16 +111,23 @@ fn the_table_has_every_error_of_the_provider() {
     assert_eq!(tested, known);
 }
 
+/// The first type of each row with all its actions, the others with one of them in turn.
+fn cases() -> Vec<(&'static str, &'static str, Then)> {
+    let mut cases = Vec::new();
+    for (kinds, actions, then) in ROWS {
+        let actions: Vec<_> = actions.split_whitespace().collect();
+        for (number, kind) in kinds.split_whitespace().enumerate() {
+            let tried = if number == 0 { &actions[..] } else { &actions[number % actions.len()..][..1] };
+            cases.extend(tried.iter().map(|action| (kind, *action, *then)));
+        }
+    }
+    cases
+}
+
 #[tokio::test]
 async fn each_error_is_acted_on_as_its_row_says() {
     each_backend(async |store| {
-        let cases: Vec<(&str, &str, Then)> = ROWS
-            .iter()
-            .flat_map(|(kinds, actions, then)| {
-                let kinds = kinds.split_whitespace();
-                kinds.flat_map(move |kind| actions.split_whitespace().map(move |action| (kind, action, *then)))
-            })
-            .collect();
+        let cases = cases();
         let world = start(&store, cases.len()).await;
         for (number, (kind, action, then)) in cases.into_iter().enumerate() {
             Case { world: &world, lead: world.lead(number), kind, action }.check(then).await;
@@ -301,7 +308,7 @@ impl Case<'_> {
     /// The state in which the enrollment ended.
     async fn ended(&self, enrollment: &EnrollmentRef, advice: &Advice) -> EnrollmentState {
         let stored = self.world.enrollment(enrollment).await;
-        assert!(!stored.is_open && matches!(advice.next, AdviceNext::Done { .. }), "{self}: {advice:?}");
+        assert!(!stored.is_open && matches!(advice.next, AdviceNext::Done), "{self}: {advice:?}");
         stored.state
     }
 

@@ -156,7 +156,7 @@ impl<'a> World<'a> {
         self.run(&format!(
             "INSERT INTO enrollments (id, tenant, campaign_id, lead_id, person_id, sequence_id, linkedin_account_id, state, \
              cause, state_at_ms, is_open, is_exclusive, decisions, started_at_ms, wakes_at_ms) VALUES ('{id}', 'default', \
-             '{campaign}', 'lead-{person}', '{person}', '{sequence}', 'a1', 'scheduled', 'its turn', 0, 1, 0, '{{}}', \
+             '{campaign}', 'lead-{person}', '{person}', '{sequence}', 'a1', 'scheduled', 'its turn', {started_ms}, 1, 0, '{{}}', \
              {started_ms}, 0)"
         ))
         .await;
