@@ -254,7 +254,7 @@ impl OutreachWork {
             sender: &sender,
             lead: &lead,
             uses: &uses,
-            jitter: jitter(&situation.enrollment.id, step),
+            jitter: jitter(&situation.enrollment.id, step, earliest_ms),
         });
         let hold = planned.hold.clone().or(reason);
         if planned.is_slot {
@@ -367,8 +367,9 @@ fn cause(state: EnrollmentState) -> &'static str {
     }
 }
 
-/// The same for every repeat of a step, and different for every other.
-fn jitter(enrollment_id: &str, step: &str) -> u64 {
-    let digest = Sha256::digest(format!("{enrollment_id}/{step}"));
+/// The same for every repeat of a step on a day, and different for every other: a contact that came too late for its place
+/// gets another one in the next hours, or it would come too late for that as well, day after day.
+fn jitter(enrollment_id: &str, step: &str, earliest_ms: i64) -> u64 {
+    let digest = Sha256::digest(format!("{enrollment_id}/{step}/{}", earliest_ms.div_euclid(DAY_MS)));
     digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

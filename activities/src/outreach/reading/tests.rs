@@ -185,7 +185,7 @@ async fn a_person_settles_what_nothing_explains() {
         let world = World::new(&store).await;
         let touch = world.touch("e1", "message", "unknown", None, None).await;
         assert!(store.settle_by_person("default", &touch, false, CLOCK_MS).await.unwrap());
-        assert_eq!(world.touch_of(&touch).await, ("refused".into(), None, Some("person".into())));
+        assert_eq!(world.touch_of(&touch).await, ("released".into(), None, Some("person".into())), "to be sent");
         assert!(!store.settle_by_person("default", &touch, true, CLOCK_MS).await.unwrap(), "it is settled");
         assert!(!store.settle_by_person("default", "no such touch", true, CLOCK_MS).await.unwrap());
     })
