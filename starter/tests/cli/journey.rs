@@ -11,7 +11,7 @@ fn a_search_is_tried_started_watched_read_explained_and_exported() {
     assert_eq!(doctor["ok"], true, "{doctor}");
     let states: Vec<&str> =
         doctor["checks"].as_array().unwrap().iter().filter_map(|check| check["state"].as_str()).collect();
-    assert_eq!(states[6..], ["sandbox"; 4], "{doctor}");
+    assert_eq!(states[6..], ["sandbox"; 5], "{doctor}");
 
     let estimate = site.json(&["search", "start", "brief.toml", "--dry-run"]);
     assert_eq!(estimate["places"][0]["country"], "United States");

