@@ -2,6 +2,7 @@
 
 use super::searches::{from_json, to_json};
 use super::{Store, StoreError};
+use futures::FutureExt;
 use leadflow_workflows::contract::Advice;
 use leadflow_workflows::domain::outreach::EnrollmentState;
 use leadflow_workflows::domain::walk::Decision;
@@ -69,11 +70,7 @@ impl Store {
         Ok(self.enrollments_where(tenant, "AND e.id = $2", id).await?.pop())
     }
 
-    /// The enrollments of one lead, person or campaign, the oldest first.
-    pub async fn enrollments_of_lead(&self, tenant: &str, lead_id: &str) -> Result<Vec<Enrollment>, StoreError> {
-        self.enrollments_where(tenant, "AND e.lead_id = $2 ORDER BY e.id", lead_id).await
-    }
-
+    /// The enrollments of one person or campaign, the oldest first.
     pub async fn enrollments_of_person(&self, tenant: &str, person_id: &str) -> Result<Vec<Enrollment>, StoreError> {
         self.enrollments_where(tenant, "AND e.person_id = $2 ORDER BY e.id", person_id).await
     }
@@ -127,7 +124,6 @@ impl Store {
         person_id: &str,
         cause: Option<&str>,
     ) -> Result<Vec<String>, StoreError> {
-        use futures::FutureExt;
         self.write(|transaction| {
             async move {
                 lock_person(transaction, self.for_update(), tenant, person_id).await?;
@@ -153,7 +149,6 @@ impl Store {
 
     /// Notes that Temporal has confirmed the start of an enrollment's workflow.
     pub(crate) async fn note_workflow_started(&self, tenant: &str, id: &str, now_ms: i64) -> Result<(), StoreError> {
-        use futures::FutureExt;
         self.write(|transaction| {
             async move {
                 sqlx::query("UPDATE enrollments SET workflow_started_at_ms = $3 WHERE tenant = $1 AND id = $2")

@@ -1,7 +1,6 @@
 //! What reading an account goes by: whom it has to do with, its invitations, and up to when its lists were read.
 
 use super::enrollments::lock_person;
-use super::searches::to_json;
 use super::touches::settle_sent;
 use super::{Store, StoreError};
 use futures::FutureExt;
@@ -137,30 +136,6 @@ impl Store {
                 .execute(&mut **transaction)
                 .await?;
                 Ok(noted.rows_affected() == 1)
-            }
-            .boxed()
-        })
-        .await
-    }
-
-    /// Notes that the lists of an account were read up to these instants.
-    pub(crate) async fn note_reading(
-        &self,
-        tenant: &str,
-        account_id: &str,
-        marks: &BTreeMap<String, i64>,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            async move {
-                sqlx::query("UPDATE accounts SET marks = $3, read_at_ms = $4 WHERE tenant = $1 AND id = $2")
-                    .bind(tenant)
-                    .bind(account_id)
-                    .bind(to_json(marks))
-                    .bind(now_ms)
-                    .execute(&mut **transaction)
-                    .await?;
-                Ok(())
             }
             .boxed()
         })

@@ -92,7 +92,7 @@ impl Reader<'_> {
             Channel::Email => self.read_mailbox(account, &contacts, books).await?,
         }
         let marks = BTreeMap::from([("lists".to_owned(), started_ms)]);
-        Ok(self.store.note_reading(&account.tenant, &account.id, &marks, started_ms).await?)
+        Ok(self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?)
     }
 
     /// The provider's present word about an account, which a webhook may have lost.
