@@ -15,11 +15,12 @@ pub mod suppression;
 pub mod usage;
 
 use crate::failure::Failure;
+use crate::output::printable;
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 
 /// Writes a result. A reader that has seen enough, such as `head`, is no failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -34,6 +35,27 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(value).expect("results have text keys and no failing serialiser");
     text.push('\n');
     print(&text)
+}
+
+/// The one thing that a word means; `none` and `many` go on after the word, with a hint each.
+fn the_one<T>(mut found: Vec<T>, what: &str, word: &str, none: &str, many: &str) -> Result<T, Failure> {
+    let word = printable(word);
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Failure::Refused(format!("no {what} matches `{word}`\nhint: {none}"))),
+        count => Err(Failure::Refused(format!("{count} {what}s match `{word}`\nhint: {many}"))),
+    }
+}
+
+/// Has a person type `yes` before something that cannot be taken back. `unasked` is the refusal where nobody can be asked.
+fn confirm(question: &str, unasked: &str, refused: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Refused(unasked.to_owned()));
+    }
+    tell(&format!("{question} Type `yes`:"));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Refused(refused.to_owned())) }
 }
 
 /// Tells something beside the result.

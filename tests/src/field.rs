@@ -15,16 +15,17 @@ use leadflow_workflows::campaign;
 use leadflow_workflows::domain::account::{AccountSettings, CampaignSettings, Hours};
 use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
 use leadflow_workflows::domain::outreach::{Action, Channel, TouchState};
-use leadflow_workflows::domain::permits::Limits;
+use leadflow_workflows::domain::permits::{ActionLimit, Limits};
 use leadflow_workflows::enrollment;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus};
-use temporalio_common::protos::temporal::api::workflow::v1::PendingActivityInfo;
 use uuid::Uuid;
 
 /// Monday, 14 September 2026, noon UTC: no holiday of any country in the data is near.
 pub const MONDAY_MS: i64 = 1_789_387_200_000;
+/// More than anybody does.
+pub const NO_LIMIT: u32 = 10_000;
 pub const HOUR_MS: i64 = 3_600_000;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -118,6 +119,15 @@ pub fn account_settings(channel: Channel) -> AccountSettings {
         is_free: false,
         from_name: Some("Robin Field".into()),
     }
+}
+
+/// An account that may do as much as it likes.
+pub fn unlimited_settings(channel: Channel) -> AccountSettings {
+    let mut settings = account_settings(channel);
+    for limit in settings.limits.actions.values_mut() {
+        *limit = ActionLimit { per_day: NO_LIMIT, per_week: NO_LIMIT, gap_ms: 0 };
+    }
+    settings
 }
 
 pub fn campaign_settings() -> CampaignSettings {
@@ -263,12 +273,6 @@ impl Lab {
             Ok((described.status() != WorkflowExecutionStatus::Running).then(|| described.status()))
         })
         .await
-    }
-
-    /// Activities of a workflow that Temporal has scheduled or started, and not ended.
-    pub async fn pending_of(&self, id: &str) -> anyhow::Result<Vec<PendingActivityInfo>> {
-        let handle = self.stack.client.get_workflow_handle::<enrollment::Enrollment>(id);
-        Ok(handle.describe(WorkflowDescribeOptions::default()).await?.raw().pending_activities.clone())
     }
 }
 

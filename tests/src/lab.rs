@@ -238,10 +238,21 @@ impl Lab {
     pub async fn until<T>(
         &self,
         what: &str,
+        look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
+    ) -> anyhow::Result<T> {
+        self.until_within(LIMIT, LOOK_EVERY, what, look).await
+    }
+
+    /// [`Self::until`] for what takes longer, or is too much to look at often.
+    pub async fn until_within<T>(
+        &self,
+        limit: Duration,
+        look_every: Duration,
+        what: &str,
         mut look: impl AsyncFnMut() -> anyhow::Result<Option<T>>,
     ) -> anyhow::Result<T> {
         let look_on = async {
-            let mut every = tokio::time::interval(LOOK_EVERY);
+            let mut every = tokio::time::interval(look_every);
             loop {
                 every.tick().await;
                 if let Some(found) = look().await? {
@@ -249,9 +260,9 @@ impl Lab {
                 }
             }
         };
-        match tokio::time::timeout(LIMIT, look_on).await {
+        match tokio::time::timeout(limit, look_on).await {
             Ok(found) => found,
-            Err(_) => bail!("waited {} s until {what}; {}", LIMIT.as_secs(), self.state().await),
+            Err(_) => bail!("waited {} s until {what}; {}", limit.as_secs(), self.state().await),
         }
     }
 }

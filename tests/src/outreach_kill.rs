@@ -3,7 +3,7 @@
 
 use crate::field::{SEQUENCE, account_settings, campaign_settings, disagreements, people};
 use crate::lab::{Lab, Setup};
-use anyhow::{bail, ensure};
+use anyhow::bail;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_sandbox::{FaultKind, FaultRule, Faults, Provider, UnipileOptions, WebhookOptions};
 use leadflow_starter::stack::Part;
@@ -32,6 +32,8 @@ const NAMED: [&str; 9] = [
 const FAULT_PROBABILITY: f64 = 0.02;
 /// Longest time that the whole may take, on a machine that is busy with other tests.
 const LIMIT: Duration = Duration::from_mins(30);
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How much to do, and how often to kill.
 #[derive(Clone, Debug)]
@@ -181,11 +183,10 @@ fn waits_for_a_person(enrollment: &Enrollment) -> bool {
 }
 
 async fn come_to_rest(lab: &Lab, campaign: &CampaignId) -> anyhow::Result<Vec<Enrollment>> {
-    let begun = Instant::now();
-    while let Some(busy) = rest(lab, campaign).await? {
-        ensure!(begun.elapsed() < LIMIT, "after {} s these still have something to do: {busy:?}", LIMIT.as_secs());
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    lab.until_within(LIMIT, LOOK_EVERY, "nobody has anything to do", async || {
+        Ok(rest(lab, campaign).await?.is_none().then_some(()))
+    })
+    .await?;
     let enrollments = lab.enrollments(campaign).await?;
     for enrollment in enrollments.iter().filter(|enrollment| !enrollment.is_open) {
         if enrollment.workflow_started_at_ms.is_some() {

@@ -1,14 +1,13 @@
 //! A reply wins: from the moment its event is answered no call to the person begins, and their enrollment ends soon.
 
-use crate::field::{HOUR_MS, MONDAY_MS, account_settings, campaign_settings, people};
-use crate::lab::{Lab, Setup};
+use crate::field::{HOUR_MS, MONDAY_MS, campaign_settings, people, unlimited_settings};
+use crate::lab::{LIMIT, Lab, Setup};
 use anyhow::Context;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_clock::Clock;
 use leadflow_sandbox::UnipileOptions;
 use leadflow_workflows::domain::ids::EnrollmentId;
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
-use leadflow_workflows::domain::permits::ActionLimit;
 use leadflow_workflows::enrollment;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,8 +24,6 @@ const START_MS: i64 = MONDAY_MS + 8 * HOUR_MS;
 /// Of a sequence that is not over before everybody has come to its first mail.
 const MAILS: usize = 20;
 const PER_ACCOUNT: usize = 50;
-/// No limit but the clock's speed.
-const MANY: u32 = 10_000;
 /// Whose day ends when the account's does, about; and enough people for a thousand, each at another company.
 const NEAR: [&str; 1] = ["US"];
 const ANYWHERE: [&str; 7] = ["US", "GB", "FI", "FR", "BE", "SE", "AU"];
@@ -77,11 +74,7 @@ pub async fn run(setup: Setup, open: usize) -> anyhow::Result<ReplyReport> {
     let mut accounts = Vec::new();
     for number in 1..=open.div_ceil(PER_ACCOUNT) {
         let provider_account = format!("acc_mail_{number}");
-        let mut settings = account_settings(Channel::Email);
-        for limit in settings.limits.actions.values_mut() {
-            *limit = ActionLimit { per_day: MANY, per_week: MANY, gap_ms: 0 };
-        }
-        let account = lab.add_account(&provider_account, settings).await?;
+        let account = lab.add_account(&provider_account, unlimited_settings(Channel::Email)).await?;
         providers.insert(account.clone(), provider_account);
         accounts.push(account);
     }
@@ -89,8 +82,7 @@ pub async fn run(setup: Setup, open: usize) -> anyhow::Result<ReplyReport> {
     let sequence = lab.add_sequence(&mails()?).await?;
     let campaign = lab.start_campaign("replies", &list, &sequence, &accounts, campaign_settings()).await?;
     let enrollments = lab
-        .until("everybody has got a mail", async || {
-            tokio::time::sleep(COUNT_EVERY).await;
+        .until_within(LIMIT, COUNT_EVERY, "everybody has got a mail", async || {
             let enrollments = lab.enrollments(&campaign).await?;
             let is_messaged =
                 |enrollment: &Enrollment| enrollment.is_open && enrollment.state == EnrollmentState::Messaged;

@@ -76,7 +76,7 @@ pub fn openers(sequence: &Sequence) -> Vec<Opener> {
 
 /// Whether the contact is an invitation that carries a note.
 pub fn has_note(kind: &StepKind) -> bool {
-    matches!(kind, StepKind::Invite { note } if !note.is_empty())
+    matches!(kind, StepKind::Invite { note } if !note.trim().is_empty())
 }
 
 /// The leads' turns, for the best one first: as many as the openers' limits have room for in the hours of each account that

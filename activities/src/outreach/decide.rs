@@ -1,6 +1,7 @@
 //! What an enrollment does next: the rule's answer, its reservation, and what holds it back.
 
 use super::activities::{OutreachWork, store_failure};
+use super::allot::has_note;
 use super::planner::{self, CheckRequest, PlanRequest};
 use super::situation::{Background, Situation};
 use crate::store::StoreError;
@@ -10,15 +11,14 @@ use crate::store::touches::{self, Touch, TouchKey, refuse_uncalled, release_plan
 use futures::FutureExt;
 use leadflow_workflows::contract::{Advice, AdviceNext, EnrollmentRef};
 use leadflow_workflows::domain::outreach::{Action, EnrollmentState, Hold, TouchState};
+use leadflow_workflows::domain::permits::DAY_MS;
 use leadflow_workflows::domain::policy;
-use leadflow_workflows::domain::sequence::StepKind;
 use leadflow_workflows::domain::walk::{Next, open_state, walk};
 use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
-const DAY_MS: i64 = 86_400_000;
 /// Each round of a decision settles a step without a call; a sequence has fewer of these.
 const ROUNDS: usize = 64;
 
@@ -302,7 +302,6 @@ pub(super) fn key<'a>(
     step: &'a str,
     action: Action,
 ) -> TouchKey<'a> {
-    let kind = background.sequence.step(step).map(|step| &step.kind);
     TouchKey {
         tenant: &situation.enrollment.tenant,
         campaign_id: &situation.enrollment.campaign_id,
@@ -311,7 +310,7 @@ pub(super) fn key<'a>(
         account_id: &account.id,
         step_id: step,
         action,
-        has_note: matches!(kind, Some(StepKind::Invite { note }) if !note.trim().is_empty()),
+        has_note: background.sequence.step(step).is_some_and(|step| has_note(&step.kind)),
     }
 }
 

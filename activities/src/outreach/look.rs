@@ -1,22 +1,22 @@
 //! Reading a person's profile before a contact: their id for this account, and whether the contact is needed at all.
 
 use super::activities::{OutreachWork, send_failure, store_failure};
-use super::settle::{Outcome, Seen, note_seen};
+use super::settle::{Outcome, Seen, later, note_account, note_seen};
 use super::touch::{BEGIN_WITHIN, Target};
 use crate::senders::{InvitationState, ProfileView, SendError, Verdict};
 use crate::store::StoreError;
-use crate::store::accounts::{defer_account, set_account_state};
 use crate::store::enrollments::{lock_account, lock_person};
 use crate::store::touches::{TouchKey, defer_uncalled, note_done_elsewhere, refuse_uncalled};
 use futures::FutureExt;
 use leadflow_workflows::domain::outreach::Action;
+use leadflow_workflows::domain::permits::DAY_MS;
 use leadflow_workflows::domain::provider::Provider;
 use sqlx::AnyConnection;
 use std::time::Duration;
 use temporalio_sdk::activities::ActivityError;
 
 /// LinkedIn takes no new invitation so long after one was withdrawn.
-const WITHDRAWN_MS: i64 = 21 * 86_400_000;
+const WITHDRAWN_MS: i64 = 21 * DAY_MS;
 
 impl OutreachWork {
     /// Reads the profile, and notes what it says about the contact that was to come.
@@ -91,27 +91,15 @@ async fn note_error(
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let kind = error.kind.as_str();
-    let after = |wait: Duration| now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+    if note_account(transaction, key.tenant, key.account_id, (kind, error.verdict), now_ms).await?.is_some() {
+        return Ok(true);
+    }
     match error.verdict {
-        Verdict::PauseAccount { restricted } => {
-            let state = if restricted { "restricted" } else { "disconnected" };
-            set_account_state(transaction, key.tenant, key.account_id, state, Some(kind), now_ms).await?;
-        }
-        Verdict::NeedsPerson => {
-            set_account_state(transaction, key.tenant, key.account_id, "held", Some(kind), now_ms).await?;
-        }
-        Verdict::DeferAccount { wait, .. } => {
-            defer_account(transaction, key.tenant, key.account_id, after(wait), kind).await?;
-        }
-        Verdict::DeferLead { wait } => defer_uncalled(transaction, key, kind, after(wait), now_ms).await?,
+        Verdict::DeferLead { wait } => defer_uncalled(transaction, key, kind, later(now_ms, wait), now_ms).await?,
         Verdict::Unreachable | Verdict::Refused | Verdict::BadAddress | Verdict::NoCredits => {
             refuse_uncalled(transaction, key, kind, now_ms).await?;
         }
-        Verdict::AlreadyConnected
-        | Verdict::AlreadyInvited
-        | Verdict::NotConnected
-        | Verdict::Backoff
-        | Verdict::Unknown => return Ok(false),
+        _ => return Ok(false),
     }
     Ok(true)
 }

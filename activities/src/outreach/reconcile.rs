@@ -1,26 +1,27 @@
 //! What became of a call whose answer never came. Found is proof; absent is none.
 
 use super::activities::{OutreachWork, send_failure, store_failure};
+use super::events::same_text;
 use super::planner::{self, CheckRequest};
-use super::settle::{Seen, note_seen};
+use super::settle::{Seen, later, note_account, note_seen};
 use super::situation::{Background, Situation};
 use super::touch::Target;
 use crate::failpoint::fail_point;
 use crate::senders::{InvitationState, SendError, SendRequest, Verdict};
 use crate::store::StoreError;
-use crate::store::accounts::{Account, defer_account, set_account_state};
+use crate::store::accounts::Account;
 use crate::store::enrollments::lock_person;
 use crate::store::searches::from_json;
 use crate::store::touches::{Touch, Unsent, claim_again, settle_sent, settle_unsent, uses};
 use futures::FutureExt;
 use leadflow_workflows::contract::TouchInput;
 use leadflow_workflows::domain::outreach::Action;
+use leadflow_workflows::domain::permits::DAY_MS;
 use sqlx::AnyConnection;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use temporalio_sdk::activities::ActivityError;
 
-const DAY_MS: i64 = 86_400_000;
 /// Providers' clocks differ, and some lists show whole seconds.
 const ROUNDING_MS: i64 = 60_000;
 /// Pages of a list that are read at most; what was just done is on the first.
@@ -28,7 +29,7 @@ const PAGES: usize = 20;
 /// An email may be repeated with its key so long after its first call.
 const EMAIL_REPEATS_MS: i64 = 12 * 3_600_000;
 /// An invitation may be repeated once so long after its first call.
-const INVITE_REPEATS_MS: i64 = 14 * 86_400_000;
+const INVITE_REPEATS_MS: i64 = 14 * DAY_MS;
 
 /// From when on a message may be the one in doubt, and which ones are others.
 type Since<'a> = (i64, &'a BTreeSet<String>);
@@ -85,7 +86,7 @@ impl OutreachWork {
                     .await
                     .map_err(store_failure)?;
                 match repeat {
-                    Some(again) => self.call(input, &target.again(again, claimed)).await,
+                    Some(again) => self.call(input, &Target { touch: Some(again), claimed, ..target.clone() }).await,
                     None => Ok(()),
                 }
             }
@@ -291,26 +292,13 @@ impl OutreachWork {
                 async move {
                     lock_person(transaction, self.store.for_update(), tenant, &target.person_id).await?;
                     let now_ms = self.now_ms(transaction).await?;
-                    let after = |wait: Duration| now_ms + i64::try_from(wait.as_millis()).unwrap_or(DAY_MS);
-                    let unsent = match error.verdict {
-                        Verdict::PauseAccount { restricted } => {
-                            let state = if restricted { "restricted" } else { "disconnected" };
-                            set_account_state(transaction, tenant, account, state, Some(kind), now_ms).await?;
-                            Unsent::Unknown { problem: None, not_before_ms: None }
-                        }
-                        Verdict::NeedsPerson => {
-                            set_account_state(transaction, tenant, account, "held", Some(kind), now_ms).await?;
-                            Unsent::Unknown { problem: None, not_before_ms: None }
-                        }
-                        Verdict::DeferAccount { wait, .. } => {
-                            defer_account(transaction, tenant, account, after(wait), kind).await?;
-                            Unsent::Unknown { problem: None, not_before_ms: Some(after(wait)) }
-                        }
-                        Verdict::DeferLead { wait } => {
-                            Unsent::Unknown { problem: None, not_before_ms: Some(after(wait)) }
-                        }
-                        _ => Unsent::Unknown { problem: Some(kind), not_before_ms: None },
+                    let note = note_account(transaction, tenant, account, (kind, error.verdict), now_ms).await?;
+                    let (problem, not_before_ms) = match (note, error.verdict) {
+                        (Some(not_before_ms), _) => (None, not_before_ms),
+                        (None, Verdict::DeferLead { wait }) => (None, Some(later(now_ms, wait))),
+                        (None, _) => (Some(kind), None),
                     };
+                    let unsent = Unsent::Unknown { problem, not_before_ms };
                     settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await
                 }
                 .boxed()
@@ -323,26 +311,4 @@ impl OutreachWork {
 /// Whether neither the lead nor the campaign nor the account is held by anybody.
 fn is_running(situation: &Situation, account: &Account) -> bool {
     situation.enrollment.paused.is_none() && situation.campaign_state == "running" && account.state == "active"
-}
-
-impl Target {
-    fn again(&self, touch: Touch, claimed: Instant) -> Self {
-        Self {
-            action: self.action,
-            account: self.account.clone(),
-            person_id: self.person_id.clone(),
-            public_id: self.public_id.clone(),
-            provider_id: self.provider_id.clone(),
-            chat_id: self.chat_id.clone(),
-            email: self.email.clone(),
-            touch: Some(touch),
-            token: self.token.clone(),
-            claimed,
-        }
-    }
-}
-
-/// Equal but for white space, which providers change.
-fn same_text(one: &str, other: &str) -> bool {
-    one.split_whitespace().eq(other.split_whitespace())
 }

@@ -8,14 +8,14 @@ use crate::store::StoreError;
 use crate::store::accounts::Account;
 use crate::store::campaigns::Campaign;
 use crate::store::enrollments::{Enrollment, NewEnrollment, end_enrollment, enroll, lock_person};
-use crate::store::leads::Lead;
+use crate::store::replies::has_replied;
 use futures::FutureExt;
 use leadflow_workflows::contract::{AdviceNext, CampaignAdvice, CampaignRef, EnrollmentRef};
 use leadflow_workflows::domain::ids::{EnrollmentId, TenantId};
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
 use leadflow_workflows::domain::permits::Use;
+use leadflow_workflows::domain::sequence::Sequence;
 use leadflow_workflows::enrollment::workflow_id;
-use sqlx::AnyConnection;
 use temporalio_sdk::activities::ActivityError;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -77,9 +77,8 @@ impl OutreachWork {
     async fn begin_leads(&self, campaign: &Campaign) -> Result<(), ActivityError> {
         let now_ms = self.clock.now_ms();
         let tenant = campaign.tenant.as_str();
-        let sequence = self.store.sequence(tenant, &campaign.sequence_id).await.map_err(store_failure)?;
-        let sequence = sequence.ok_or_else(|| fault("unknown_sequence", "the store does not hold this sequence"))?;
-        let openers = openers(&sequence.sequence);
+        let sequence = self.sequence(tenant, &campaign.sequence_id).await?;
+        let openers = openers(&sequence);
         let Some(channel) = openers.first().map(|opener| opener.action.channel()) else { return Ok(()) };
         let waiting = self.store.waiting_leads_of_campaign(campaign).await.map_err(store_failure)?;
         if waiting.is_empty() {
@@ -124,7 +123,7 @@ impl OutreachWork {
             // A lead that cannot be enrolled now leaves its turn to the next.
             for (number, lead) in turns.by_ref() {
                 let other = (!second.is_empty()).then(|| second[number % second.len()]);
-                if self.begin_lead(campaign, &lead, account, other, start.at_ms).await? {
+                if self.begin_lead((campaign, &sequence), &lead, account, other, start.at_ms).await? {
                     break;
                 }
             }
@@ -135,13 +134,14 @@ impl OutreachWork {
     /// Enrolls one lead, reserves its first step, and starts its workflow for then. `false` when it is not its turn after all.
     async fn begin_lead(
         &self,
-        campaign: &Campaign,
+        (campaign, sequence): (&Campaign, &Sequence),
         lead_id: &str,
         account: &Account,
         other: Option<&Account>,
         at_ms: i64,
     ) -> Result<bool, ActivityError> {
-        let background = self.background_of(campaign.clone(), campaign.sequence_id.clone(), lead_id).await?;
+        let sequence_id = campaign.sequence_id.clone();
+        let background = self.background_of(campaign.clone(), sequence_id, sequence.clone(), lead_id).await?;
         let of = |channel| {
             [Some(account), other]
                 .into_iter()
@@ -178,7 +178,8 @@ impl OutreachWork {
                     }
                     let now_ms = self.now_ms(transaction).await?;
                     let Some(id) = enroll(transaction, tenant, new, now_ms).await? else { return Ok(None) };
-                    if has_replied(transaction, tenant, &background.lead).await? {
+                    // Whoever has written to us is in a conversation, which no sequence takes over.
+                    if has_replied(transaction, tenant, new.person_id).await? {
                         let (state, cause) = (EnrollmentState::Stopped, "the person has replied before: write by hand");
                         end_enrollment(transaction, tenant, &id, state, cause, now_ms).await?;
                         return Ok(Some((id, None)));
@@ -232,106 +233,4 @@ struct Day {
     uses: Vec<Use>,
     starts_ms: Vec<i64>,
     pending: u32,
-}
-
-/// Someone who has written to us is in a conversation, which no sequence takes over.
-async fn has_replied(transaction: &mut AnyConnection, tenant: &str, lead: &Lead) -> Result<bool, StoreError> {
-    let replies: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM replies WHERE tenant = $1 AND person_id = $2 AND kind = 'reply'")
-            .bind(tenant)
-            .bind(&lead.person_id)
-            .fetch_one(transaction)
-            .await?;
-    Ok(replies > 0)
-}
-
-/// How far a campaign is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub open: u32,
-    pub ended: u32,
-    /// Leads that wait for their turn.
-    pub waiting: u32,
-}
-
-impl crate::store::Store {
-    /// The ids of leads that wait for their turn, the best first.
-    pub(crate) async fn waiting_leads_of_campaign(&self, campaign: &Campaign) -> Result<Vec<String>, StoreError> {
-        let settings = &campaign.settings;
-        let most = match settings.leads {
-            None => i64::MAX,
-            Some(leads) => {
-                let enrolled: i64 =
-                    sqlx::query_scalar("SELECT COUNT(*) FROM enrollments WHERE tenant = $1 AND campaign_id = $2")
-                        .bind(&campaign.tenant)
-                        .bind(&campaign.id)
-                        .fetch_one(self.read())
-                        .await
-                        .map_err(|error| self.error(error))?;
-                (i64::from(leads) - enrolled).max(0)
-            }
-        };
-        sqlx::query_scalar(
-            "SELECT l.id FROM leads l WHERE l.tenant = $1 AND l.search_id = $2 AND l.state = 'ready' \
-             AND COALESCE(l.score, 0) >= $3 AND NOT EXISTS (SELECT 1 FROM enrollments e \
-             WHERE e.tenant = l.tenant AND e.campaign_id = $4 AND e.person_id = l.person_id) \
-             ORDER BY COALESCE(l.score, 0) DESC, l.number LIMIT $5",
-        )
-        .bind(&campaign.tenant)
-        .bind(&campaign.search_id)
-        .bind(i64::from(settings.minimum_score))
-        .bind(&campaign.id)
-        .bind(most)
-        .fetch_all(self.read())
-        .await
-        .map_err(|error| self.error(error))
-    }
-
-    pub async fn campaign_counts(&self, campaign: &Campaign) -> Result<Counts, StoreError> {
-        let (open, ended): (i64, i64) = sqlx::query_as(
-            "SELECT CAST(COALESCE(SUM(is_open), 0) AS BIGINT), CAST(COALESCE(SUM(1 - is_open), 0) AS BIGINT) \
-             FROM enrollments WHERE tenant = $1 AND campaign_id = $2",
-        )
-        .bind(&campaign.tenant)
-        .bind(&campaign.id)
-        .fetch_one(self.read())
-        .await
-        .map_err(|error| self.error(error))?;
-        let waiting = self.waiting_leads_of_campaign(campaign).await?.len();
-        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
-        Ok(Counts { open: count(open), ended: count(ended), waiting: u32::try_from(waiting).unwrap_or(u32::MAX) })
-    }
-
-    /// When the enrollments of a campaign on an account started, for two days back; and how many open ones of all campaigns
-    /// have neither made nor reserved a contact yet.
-    async fn starts_of_account(
-        &self,
-        campaign: &Campaign,
-        account_id: &str,
-        now_ms: i64,
-    ) -> Result<(Vec<i64>, u32), StoreError> {
-        let starts = sqlx::query_scalar(
-            "SELECT started_at_ms FROM enrollments WHERE tenant = $1 AND campaign_id = $2 AND started_at_ms > $4 \
-             AND (linkedin_account_id = $3 OR (linkedin_account_id IS NULL AND email_account_id = $3))",
-        )
-        .bind(&campaign.tenant)
-        .bind(&campaign.id)
-        .bind(account_id)
-        .bind(now_ms - 48 * HOUR_MS)
-        .fetch_all(self.read())
-        .await
-        .map_err(|error| self.error(error))?;
-        let pending: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM enrollments e WHERE e.tenant = $1 AND e.is_open = 1 AND e.state = 'scheduled' \
-             AND (e.linkedin_account_id = $2 OR (e.linkedin_account_id IS NULL AND e.email_account_id = $2)) \
-             AND NOT EXISTS (SELECT 1 FROM touches t WHERE t.tenant = e.tenant AND t.enrollment_id = e.id \
-             AND t.action <> 'visit_profile' AND t.state <> 'released')",
-        )
-        .bind(&campaign.tenant)
-        .bind(account_id)
-        .fetch_one(self.read())
-        .await
-        .map_err(|error| self.error(error))?;
-        Ok((starts, u32::try_from(pending).unwrap_or(u32::MAX)))
-    }
 }

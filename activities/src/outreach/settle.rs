@@ -1,14 +1,14 @@
 //! What the answer to a call means for its touch, its account and its person.
 
 use super::activities::OutreachWork;
-use super::touch::{Target, is_claimed_by};
+use super::touch::Target;
 use crate::senders::{SendError, Sent, Verdict};
 use crate::store::StoreError;
 use crate::store::accounts::{defer_account, set_account_state};
 use crate::store::enrollments::{lock_account, lock_person};
 use crate::store::persons::bury_email;
 use crate::store::suppressions::suppress;
-use crate::store::touches::{self, Touch, Unsent, settle_sent, settle_unsent};
+use crate::store::touches::{Touch, Unsent, settle_sent, settle_unsent};
 use futures::FutureExt;
 use leadflow_workflows::contract::TouchInput;
 use leadflow_workflows::domain::outreach::Action;
@@ -71,8 +71,6 @@ impl OutreachWork {
                     lock_account(transaction, for_update, tenant, &target.account.id).await?;
                     let now_ms = self.now_ms(transaction).await?;
                     self.note_health(transaction, outcome, now_ms).await?;
-                    let stored = touches::of_enrollment(transaction, tenant, &touch.enrollment_id).await?;
-                    let is_ours = stored.iter().any(|row| row.id == touch.id && is_claimed_by(row, &target.token));
                     match outcome {
                         Outcome::Sent(sent) => {
                             self.note_sent(transaction, tenant, target, touch, sent, now_ms).await?;
@@ -80,11 +78,8 @@ impl OutreachWork {
                         Outcome::Unsent { kind, verdict, .. } => {
                             let unsent =
                                 self.note_unsent(transaction, tenant, target, touch, (kind, *verdict), now_ms).await?;
-                            match unsent {
-                                Some(unsent) if is_ours => {
-                                    settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
-                                }
-                                _ => {}
+                            if let Some(unsent) = unsent {
+                                settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
                             }
                         }
                     }
@@ -153,8 +148,6 @@ impl OutreachWork {
         (kind, verdict): (&'a str, Verdict),
         now_ms: i64,
     ) -> Result<Option<Unsent<'a>>, StoreError> {
-        let account = target.account.id.as_str();
-        let after = |wait: Duration| now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
         let released = |not_before_ms| Some(Unsent::Released { problem: kind, not_before_ms });
         Ok(match verdict {
             Verdict::AlreadyConnected if touch.calls > 1 => {
@@ -173,22 +166,8 @@ impl OutreachWork {
                 settle_sent(transaction, tenant, &touch.id, None, None, kind, now_ms).await?;
                 None
             }
-            Verdict::AlreadyInvited => released(Some(after(OTHERS_INVITATION))),
-            Verdict::DeferLead { wait } => released(Some(after(wait))),
-            Verdict::DeferAccount { wait, weekly } => {
-                let wait = if weekly { wait.max(Duration::from_hours(7 * 24)) } else { wait };
-                defer_account(transaction, tenant, account, after(wait), kind).await?;
-                released(None)
-            }
-            Verdict::PauseAccount { restricted } => {
-                let state = if restricted { "restricted" } else { "disconnected" };
-                set_account_state(transaction, tenant, account, state, Some(kind), now_ms).await?;
-                released(None)
-            }
-            Verdict::NeedsPerson => {
-                set_account_state(transaction, tenant, account, "held", Some(kind), now_ms).await?;
-                released(None)
-            }
+            Verdict::AlreadyInvited => released(Some(later(now_ms, OTHERS_INVITATION))),
+            Verdict::DeferLead { wait } => released(Some(later(now_ms, wait))),
             Verdict::BadAddress => {
                 if let Some(address) = &target.email {
                     let (kind, origin) = (SuppressionKind::Email, SuppressionOrigin::Bounce);
@@ -209,8 +188,42 @@ impl OutreachWork {
                 None
             }
             Verdict::Unknown => Some(Unsent::Unknown { problem: None, not_before_ms: None }),
+            Verdict::DeferAccount { .. } | Verdict::PauseAccount { .. } | Verdict::NeedsPerson => {
+                note_account(transaction, tenant, &target.account.id, (kind, verdict), now_ms).await?;
+                released(None)
+            }
         })
     }
+}
+
+/// What an error means for the whole account, if it means anything: written down, with the instant until which the provider
+/// wants it to wait, if it named one. `None` for errors that concern one contact.
+pub(super) async fn note_account(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    account: &str,
+    (kind, verdict): (&str, Verdict),
+    now_ms: i64,
+) -> Result<Option<Option<i64>>, StoreError> {
+    let state = match verdict {
+        Verdict::PauseAccount { restricted: true } => "restricted",
+        Verdict::PauseAccount { restricted: false } => "disconnected",
+        Verdict::NeedsPerson => "held",
+        Verdict::DeferAccount { wait, weekly } => {
+            let wait = if weekly { wait.max(Duration::from_hours(7 * 24)) } else { wait };
+            let until_ms = later(now_ms, wait);
+            defer_account(transaction, tenant, account, until_ms, kind).await?;
+            return Ok(Some(Some(until_ms)));
+        }
+        _ => return Ok(None),
+    };
+    set_account_state(transaction, tenant, account, state, Some(kind), now_ms).await?;
+    Ok(Some(None))
+}
+
+/// The instant so long after `now_ms`.
+pub(super) fn later(now_ms: i64, wait: Duration) -> i64 {
+    now_ms.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// What a call showed of a person, as this account sees them.

@@ -7,6 +7,7 @@ use crate::store::accounts::{ACCOUNT_COLUMNS, Account, read_account_row};
 use crate::store::campaigns::Campaign;
 use crate::store::enrollments::{self, Enrollment, lock_account, lock_person};
 use crate::store::leads::Lead;
+use crate::store::replies::has_replied;
 use crate::store::touches::{self, Touch};
 use crate::store::{StoreError, suppressions};
 use leadflow_workflows::contract::EnrollmentRef;
@@ -60,7 +61,14 @@ impl OutreachWork {
             enrollment.ok_or_else(|| fault("unknown_enrollment", "the store does not hold this enrollment"))?;
         let campaign = self.store.campaign(tenant, &enrollment.campaign_id).await.map_err(store_failure)?;
         let campaign = campaign.ok_or_else(|| fault("unknown_campaign", "the store does not hold this campaign"))?;
-        self.background_of(campaign, enrollment.sequence_id, &enrollment.lead_id).await
+        let sequence = self.sequence(tenant, &enrollment.sequence_id).await?;
+        self.background_of(campaign, enrollment.sequence_id, sequence, &enrollment.lead_id).await
+    }
+
+    pub(super) async fn sequence(&self, tenant: &str, id: &str) -> Result<Sequence, ActivityError> {
+        let stored = self.store.sequence(tenant, id).await.map_err(store_failure)?;
+        let stored = stored.ok_or_else(|| fault("unknown_sequence", "the store does not hold this sequence"))?;
+        Ok(stored.sequence)
     }
 
     /// The background of a lead in a campaign, enrolled or about to be.
@@ -68,11 +76,10 @@ impl OutreachWork {
         &self,
         campaign: Campaign,
         sequence_id: String,
+        sequence: Sequence,
         lead_id: &str,
     ) -> Result<Background, ActivityError> {
         let tenant = campaign.tenant.as_str();
-        let sequence = self.store.sequence(tenant, &sequence_id).await.map_err(store_failure)?;
-        let sequence = sequence.ok_or_else(|| fault("unknown_sequence", "the store does not hold this sequence"))?;
         let lead = self.store.lead(tenant, lead_id).await.map_err(store_failure)?;
         let lead = lead.ok_or_else(|| fault("unknown_lead", "the store does not hold this lead"))?;
         let time_zone = sqlx::query_scalar("SELECT timezone FROM persons WHERE tenant = $1 AND id = $2")
@@ -82,7 +89,7 @@ impl OutreachWork {
             .await
             .map_err(|error| store_failure(self.store.error(error)))?
             .flatten();
-        Ok(Background { campaign, sequence_id, sequence: sequence.sequence, lead, time_zone })
+        Ok(Background { campaign, sequence_id, sequence, lead, time_zone })
     }
 
     /// Locks person, enrollment and accounts, in this order, and reads what is true of them now.
@@ -227,16 +234,10 @@ async fn forbidden(
         return stopped("the person's data were erased");
     }
     // Whoever had replied before was not enrolled, so this reply came after that, however far ahead the first step lies.
-    if background.sequence.stop_on.contains(&StopOn::Reply) {
-        let replies: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM replies WHERE tenant = $1 AND person_id = $2 AND kind = 'reply'")
-                .bind(tenant)
-                .bind(&enrollment.person_id)
-                .fetch_one(&mut *transaction)
-                .await?;
-        if replies > 0 {
-            return Ok(Some((EnrollmentState::Replied, "replied".into())));
-        }
+    if background.sequence.stop_on.contains(&StopOn::Reply)
+        && has_replied(transaction, tenant, &enrollment.person_id).await?
+    {
+        return Ok(Some((EnrollmentState::Replied, "replied".into())));
     }
     if background.campaign.settings.stop_company {
         let replies: i64 = sqlx::query_scalar(

@@ -15,8 +15,8 @@ use crate::store::searches::{from_json, to_json};
 use crate::store::touches::{self, Claim, Touch, TouchKey, note_look, refuse_uncalled, take_over};
 use futures::FutureExt;
 use leadflow_workflows::contract::{Advice, AdviceNext, TouchInput};
-use leadflow_workflows::domain::outreach::{Action, Hold, TouchState};
-use leadflow_workflows::domain::permits::refusal;
+use leadflow_workflows::domain::outreach::{Action, Hold};
+use leadflow_workflows::domain::permits::{DAY_MS, refusal};
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::sequence::StepKind;
 use sqlx::AnyConnection;
@@ -27,7 +27,7 @@ use uuid::Uuid;
 /// Of the time for a call, so much may pass between the claim and the beginning of the call.
 pub(super) const BEGIN_WITHIN: u64 = 4;
 /// A profile that was read within this time need not be read again before an invitation.
-const LOOK_HOLDS_MS: i64 = 86_400_000;
+const LOOK_HOLDS_MS: i64 = DAY_MS;
 /// Attempts of one activity to get from a look to the call; more mean that something else is going on.
 const APPROACHES: usize = 8;
 
@@ -46,13 +46,12 @@ enum Approach {
 }
 
 /// A contact, and the attempt that may make or settle it.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) action: Action,
     pub(super) account: Account,
     pub(super) person_id: String,
     pub(super) public_id: String,
-    pub(super) provider_id: Option<String>,
-    pub(super) chat_id: Option<String>,
     pub(super) email: Option<String>,
     /// Present for calls and reconciliations.
     pub(super) touch: Option<Touch>,
@@ -128,8 +127,6 @@ impl OutreachWork {
             account: account.clone(),
             person_id: situation.enrollment.person_id.clone(),
             public_id: background.lead.linkedin_public_id.clone(),
-            provider_id: situation.seen.provider_id.clone(),
-            chat_id: situation.seen.chat_id.clone(),
             email: situation.address.clone(),
             touch: situation.touch(&input.step).cloned(),
             token: token.to_owned(),
@@ -154,13 +151,18 @@ impl OutreachWork {
                 return Ok(Approach::Again);
             }
         };
-        target.touch = self.claim(transaction, background, &situation, &target, &input.step, action, &request).await?;
-        if target.touch.is_some() {
-            return Ok(Approach::Call(Box::new(target)));
-        }
+        let key = key(background, &situation, &target.account, &input.step, action);
         // Another invitation to the same person may still be accepted.
-        let tomorrow_ms = situation.now_ms + LOOK_HOLDS_MS;
-        Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?))
+        if action == Action::Invite && touches::has_other_live_invite(transaction, key).await? {
+            let tomorrow_ms = situation.now_ms + DAY_MS;
+            return Ok(Approach::Advice(
+                self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?,
+            ));
+        }
+        let request = to_json(&request);
+        let claim = self.claim_of(token, &request, situation.now_ms);
+        target.touch = touches::claim(transaction, key, claim).await?;
+        Ok(if target.touch.is_some() { Approach::Call(Box::new(target)) } else { Approach::Again })
     }
 
     /// A look counts against the account's profile views.
@@ -183,25 +185,6 @@ impl OutreachWork {
         let deadline_ms = now_ms + self.virtual_ms(read_ms + read_ms / BEGIN_WITHIN);
         note_look(transaction, key, now_ms, deadline_ms).await?;
         Ok(Approach::Look(Box::new(target)))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "all of one claim")]
-    async fn claim(
-        &self,
-        transaction: &mut AnyConnection,
-        background: &Background,
-        situation: &Situation,
-        target: &Target,
-        step: &str,
-        action: Action,
-        request: &SendRequest,
-    ) -> Result<Option<Touch>, StoreError> {
-        let key = key(background, situation, &target.account, step, action);
-        if action == Action::Invite && touches::has_other_live_invite(transaction, key).await? {
-            return Ok(None);
-        }
-        let request = to_json(request);
-        touches::claim(transaction, key, self.claim_of(&target.token, &request, situation.now_ms)).await
     }
 
     /// When a call that is claimed now begins at the latest, and when it has surely ended.
@@ -320,9 +303,4 @@ fn problem(error: &templates::TemplateError) -> String {
         TemplateProblem::TooLong { .. } => "text_too_long".into(),
         TemplateProblem::Syntax { .. } => "template_syntax".into(),
     }
-}
-
-/// Whether a touch is still claimed by this attempt.
-pub(super) fn is_claimed_by(touch: &Touch, token: &str) -> bool {
-    touch.state == TouchState::Calling && touch.token.as_deref() == Some(token)
 }

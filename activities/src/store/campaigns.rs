@@ -1,6 +1,7 @@
 //! Campaigns: their settings, their accounts, and what a person wants of them.
 
 mod figures;
+mod turns;
 
 use super::searches::{from_json, to_json};
 use super::{Store, StoreError};
@@ -11,6 +12,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 pub use figures::{MailOutcomes, PlannedTouch, StateCount, StepCount};
+pub use turns::Counts;
 
 /// Leads of one search, a sequence and the accounts that send it.
 #[derive(Clone, Debug, PartialEq, Eq)]

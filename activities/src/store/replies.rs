@@ -56,6 +56,21 @@ impl Store {
     }
 }
 
+/// Whether a person, and no program of theirs, has ever written back.
+pub(crate) async fn has_replied(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    person_id: &str,
+) -> Result<bool, StoreError> {
+    let replies: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM replies WHERE tenant = $1 AND person_id = $2 AND kind = 'reply'")
+            .bind(tenant)
+            .bind(person_id)
+            .fetch_one(transaction)
+            .await?;
+    Ok(replies > 0)
+}
+
 /// Stores a message once; `false` when it is known.
 pub(crate) async fn add_reply(
     transaction: &mut AnyConnection,

@@ -7,7 +7,7 @@ mod report;
 pub(super) use report::tests;
 pub mod words;
 
-use super::{columns, instant, print, print_json, tell};
+use super::{columns, instant, print, print_json, tell, the_one};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
@@ -60,18 +60,9 @@ pub async fn run(command: AccountCommand, global: &GlobalArgs) -> Result<(), Fai
 
 /// The one account that a word means.
 pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Account, Failure> {
-    let mut found = store.matching_accounts(site.tenant(), word).await?;
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Failure::Refused(format!(
-            "no account matches `{}`\nhint: `starter account list` shows them all, `starter account add` adds one",
-            printable(word)
-        ))),
-        count => Err(Failure::Refused(format!(
-            "{count} accounts match `{}`\nhint: give the name, or more of the id",
-            printable(word)
-        ))),
-    }
+    let found = store.matching_accounts(site.tenant(), word).await?;
+    let none = "`starter account list` shows them all, `starter account add` adds one";
+    the_one(found, "account", word, none, "give the name, or more of the id")
 }
 
 async fn list(global: &GlobalArgs) -> Result<(), Failure> {

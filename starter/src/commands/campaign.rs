@@ -10,7 +10,7 @@ mod simulate;
 mod start;
 mod turn;
 
-use super::{columns, instant, print, print_json, rfc3339, tell};
+use super::{columns, instant, print, print_json, rfc3339, tell, the_one};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::outreach::Outreach;
@@ -76,34 +76,16 @@ pub async fn run(command: CampaignCommand, global: &GlobalArgs) -> Result<(), Fa
 
 /// The one campaign that a word means.
 pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Campaign, Failure> {
-    let mut found = store.matching_campaigns(site.tenant(), word).await?;
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Failure::Refused(format!(
-            "no campaign matches `{}`\nhint: `starter campaign list` shows them all",
-            printable(word)
-        ))),
-        count => Err(Failure::Refused(format!(
-            "{count} campaigns match `{}`\nhint: give the name, or more of the id",
-            printable(word)
-        ))),
-    }
+    let found = store.matching_campaigns(site.tenant(), word).await?;
+    let (none, many) = ("`starter campaign list` shows them all", "give the name, or more of the id");
+    the_one(found, "campaign", word, none, many)
 }
 
 /// The one stored version that a word means: NAME for the newest, or NAME@VERSION.
 async fn find_sequence(site: &Site, store: &Store, word: &str) -> Result<StoredSequence, Failure> {
-    let mut found = store.matching_sequences(site.tenant(), word).await?;
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Failure::Refused(format!(
-            "no sequence matches `{}`\nhint: give a file, or NAME@VERSION as `starter sequence list` shows it",
-            printable(word)
-        ))),
-        count => Err(Failure::Refused(format!(
-            "{count} sequences match `{}`\nhint: give NAME@VERSION as `starter sequence list` shows it",
-            printable(word)
-        ))),
-    }
+    let found = store.matching_sequences(site.tenant(), word).await?;
+    let none = "give a file, or NAME@VERSION as `starter sequence list` shows it";
+    the_one(found, "sequence", word, none, "give NAME@VERSION as `starter sequence list` shows it")
 }
 
 /// Open and ended enrollments.

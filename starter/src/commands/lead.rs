@@ -98,7 +98,7 @@ pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Lead,
 
 /// Has the workflows of enrollments see what was changed. They would by themselves within a day, so it is no failure when
 /// Temporal is away.
-pub(super) async fn tell_ended(site: &Site, ended: &[String]) {
+pub(super) async fn tell_changed(site: &Site, ended: &[String]) {
     if ended.is_empty() {
         return;
     }

@@ -4,9 +4,9 @@ mod preview;
 mod test;
 mod words;
 
-use super::{columns, instant, print, print_json, rfc3339};
+use super::{columns, instant, print, print_json, rfc3339, the_one};
 use crate::failure::Failure;
-use crate::output::{printable, terminal_width};
+use crate::output::terminal_width;
 use crate::site::{GlobalArgs, Site};
 use clap::{Args, Subcommand};
 use leadflow_activities::outreach::sequence_file;
@@ -67,18 +67,9 @@ pub async fn run(command: SequenceCommand, global: &GlobalArgs) -> Result<(), Fa
 
 /// The one stored version that a word means.
 async fn find(site: &Site, store: &Store, word: &str) -> Result<StoredSequence, Failure> {
-    let mut found = store.matching_sequences(site.tenant(), word).await?;
-    match found.len() {
-        1 => Ok(found.remove(0)),
-        0 => Err(Failure::Refused(format!(
-            "no sequence matches `{}`\nhint: `starter sequence list` shows them all, `starter sequence add FILE` adds one",
-            printable(word)
-        ))),
-        count => Err(Failure::Refused(format!(
-            "{count} sequences match `{}`\nhint: give NAME@VERSION, or more of the id",
-            printable(word)
-        ))),
-    }
+    let found = store.matching_sequences(site.tenant(), word).await?;
+    let none = "`starter sequence list` shows them all, `starter sequence add FILE` adds one";
+    the_one(found, "sequence", word, none, "give NAME@VERSION, or more of the id")
 }
 
 /// A sequence from a file, or a stored one.

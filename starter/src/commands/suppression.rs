@@ -1,6 +1,6 @@
 //! `starter suppression`: whom not to contact, on any channel.
 
-use super::lead::tell_ended;
+use super::lead::tell_changed;
 use super::{columns, instant, print, print_json, tell};
 use crate::csv_file::{self, CsvFile};
 use crate::failure::Failure;
@@ -93,7 +93,7 @@ async fn store(
 ) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let stored = site.store().await?.add_suppressions(site.tenant(), targets, origin, site.clock.now_ms()).await?;
-    tell_ended(&site, &stored.ended).await;
+    tell_changed(&site, &stored.ended).await;
     if global.json {
         return print_json(&stored);
     }

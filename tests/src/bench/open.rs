@@ -1,18 +1,19 @@
 //! How much memory a worker has when thousands of enrollments are open and wait.
 
 use super::actions::Actions;
-use super::outreach::settings;
 use super::process::ProcessUsage;
 use super::search::Limit;
 use crate::field::campaign_settings;
+use crate::field::unlimited_settings;
 use crate::lab::{Lab, OrSay, Setup};
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::imports::{ImportRow, NewImport};
 use leadflow_starter::history;
 use leadflow_workflows::contract::AdviceNext;
 use leadflow_workflows::domain::account::CampaignSettings;
 use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
+use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::enrollment;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -74,7 +75,7 @@ pub async fn run(mut setup: Setup, options: &Options) -> anyhow::Result<Measured
 async fn measure(lab: &Lab, options: &Options) -> anyhow::Result<Measured> {
     let mut accounts = Vec::new();
     for number in 1..=options.accounts {
-        accounts.push(lab.add_account(&format!("acc_li_{number}"), settings()).await?);
+        accounts.push(lab.add_account(&format!("acc_li_{number}"), unlimited_settings(Channel::Linkedin)).await?);
     }
     let list = import(lab, options.enrollments).await?;
     let sequence = lab.add_sequence(SEQUENCE).await?;
@@ -137,21 +138,12 @@ async fn all(
     what: &str,
     is_so: impl Fn(&Enrollment) -> bool,
 ) -> anyhow::Result<Vec<Enrollment>> {
-    let begun = Instant::now();
-    loop {
+    lab.until_within(PATIENCE, LOOK_EVERY, &format!("all enrollments {what}"), async || {
         let enrollments = lab.enrollments(campaign).await?;
         let count = enrollments.iter().filter(|enrollment| is_so(enrollment)).count();
-        if count == options.enrollments {
-            return Ok(enrollments);
-        }
-        ensure!(
-            begun.elapsed() < PATIENCE,
-            "after {} s {count} of {} enrollments {what}",
-            PATIENCE.as_secs(),
-            options.enrollments
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+        Ok((count == options.enrollments).then_some(enrollments))
+    })
+    .await
 }
 
 /// Whether the workflow, and not only the round that began with the lead, has decided.

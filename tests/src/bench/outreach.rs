@@ -4,16 +4,14 @@ use super::actions::Actions;
 use super::history::HistorySize;
 use super::process::ProcessUsage;
 use super::search::Limit;
-use crate::field::{account_settings, campaign_settings, people};
+use crate::field::{NO_LIMIT, campaign_settings, people, unlimited_settings};
 use crate::lab::{Lab, OrSay, Setup};
 use anyhow::{Context, ensure};
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_sandbox::{EffectKind, EnforcedLimits, UnipileOptions};
 use leadflow_starter::history;
-use leadflow_workflows::domain::account::AccountSettings;
 use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
-use leadflow_workflows::domain::permits::ActionLimit;
 use leadflow_workflows::enrollment;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -51,8 +49,6 @@ end = true
 pub const CONTACTS: usize = 5;
 pub const MOST_EVENTS: f64 = 80.0;
 pub const MOST_ACTIONS: f64 = 16.0;
-/// No account is held back by its limits.
-const NO_LIMIT: u32 = 10_000;
 /// An invitation is accepted so much later.
 const ACCEPTANCE_MS: (i64, i64) = (3_600_000, 6 * 3_600_000);
 /// The longest that all of it may take.
@@ -122,7 +118,7 @@ pub async fn run(mut setup: Setup, options: &Options) -> anyhow::Result<Measured
 async fn measure(lab: &Lab, options: &Options, clock_speed: f64) -> anyhow::Result<Measured> {
     let mut accounts = Vec::new();
     for number in 1..=options.accounts {
-        accounts.push(lab.add_account(&format!("acc_li_{number}"), settings()).await?);
+        accounts.push(lab.add_account(&format!("acc_li_{number}"), unlimited_settings(Channel::Linkedin)).await?);
     }
     let people = people(&["US", "GB", "AU", "NZ", "IE", "CA", "FI", "DE"], options.enrollments)?;
     let list = lab.import("everybody", &people).await?;
@@ -179,31 +175,12 @@ async fn measure(lab: &Lab, options: &Options, clock_speed: f64) -> anyhow::Resu
 }
 
 async fn ended(lab: &Lab, campaign: &CampaignId) -> anyhow::Result<Vec<Enrollment>> {
-    let begun = Instant::now();
-    loop {
+    lab.until_within(PATIENCE, LOOK_EVERY, "the campaign ends", async || {
         let stored = lab.stack.store.campaign(lab.tenant(), campaign.as_str()).await?;
-        if stored.context("the campaign is stored")?.has_ended() {
-            return lab.enrollments(campaign).await;
-        }
-        let enrollments = lab.enrollments(campaign).await?;
-        let open = enrollments.iter().filter(|enrollment| enrollment.is_open).count();
-        ensure!(
-            begun.elapsed() < PATIENCE,
-            "after {} s {open} of {} enrollments are open",
-            PATIENCE.as_secs(),
-            enrollments.len()
-        );
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// An account that may do as much as it likes.
-pub(super) fn settings() -> AccountSettings {
-    let mut settings = account_settings(Channel::Linkedin);
-    for limit in settings.limits.actions.values_mut() {
-        *limit = ActionLimit { per_day: NO_LIMIT, per_week: NO_LIMIT, gap_ms: 0 };
-    }
-    settings
+        Ok(stored.context("the campaign is stored")?.has_ended().then_some(()))
+    })
+    .await?;
+    lab.enrollments(campaign).await
 }
 
 /// The stand-in's side of it.

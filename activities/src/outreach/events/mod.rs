@@ -12,6 +12,7 @@ mod whom;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub(super) use own::same_text;
 pub use tell::{TellError, Teller, tell, tell_leftovers};
 
 use crate::senders::unipile::parse_event;

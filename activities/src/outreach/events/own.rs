@@ -159,7 +159,8 @@ fn text_of(request: &SendRequest) -> Option<&str> {
     }
 }
 
-fn same_text(one: &str, other: &str) -> bool {
+/// Equal but for white space, which providers change.
+pub(in crate::outreach) fn same_text(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
 }
 

@@ -1,6 +1,6 @@
 //! `starter campaign migrate`: moves a campaign to another version of its sequence.
 
-use super::super::{columns, print, print_json, tell};
+use super::super::{columns, confirm, print, print_json, tell};
 use super::{ended_before, find, find_sequence};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
@@ -17,7 +17,6 @@ use leadflow_workflows::domain::walk::{Facts, Next, TouchFact, walk};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, BufRead, IsTerminal};
 
 /// Move a campaign to another version of its sequence
 ///
@@ -95,13 +94,7 @@ pub(super) async fn run(args: &MigrateArgs, global: &GlobalArgs) -> Result<(), F
 
 fn ask(preview: &str) -> Result<(), Failure> {
     tell(preview);
-    if !io::stdin().is_terminal() {
-        return Err(Failure::Refused("nothing was changed\nhint: give --yes to do what is shown".into()));
-    }
-    tell("move them? Type `yes`:");
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Refused("nothing was changed".into())) }
+    confirm("move them?", "nothing was changed\nhint: give --yes to do what is shown", "nothing was changed")
 }
 
 async fn plan(store: &Store, campaign: &Campaign, target: &StoredSequence, now_ms: i64) -> Result<Plan, Failure> {

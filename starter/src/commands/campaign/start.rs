@@ -1,7 +1,7 @@
 //! `starter campaign start`.
 
 use super::super::account::{self, words};
-use super::super::{print, print_json, tell};
+use super::super::{confirm, print, print_json, tell};
 use super::review::{Review, ReviewFacts, review};
 use crate::failure::Failure;
 use crate::output::figures::count;
@@ -19,7 +19,6 @@ use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::domain::sequence::Sequence;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 use uuid::Uuid;
 
@@ -270,15 +269,9 @@ fn ask(review: &Review) -> Result<(), Failure> {
     let accounts: Vec<String> = review.accounts.iter().map(|account| printable(&account.name)).collect();
     let question = format!("contact {} real people through {}?", count(review.leads as u64), accounts.join(", "));
     tell(&review.text(terminal_width()));
-    if !io::stdin().is_terminal() {
-        return Err(Failure::Refused(format!(
-            "nobody can be asked here: {question}\nhint: give --yes once you have read what --dry-run shows"
-        )));
-    }
-    tell(&format!("{question} Type `yes`:"));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Refused("nothing was stored or sent".into())) }
+    let unasked =
+        format!("nobody can be asked here: {question}\nhint: give --yes once you have read what --dry-run shows");
+    confirm(&question, &unasked, "nothing was stored or sent")
 }
 
 fn taken(name: &str) -> Failure {

@@ -4,7 +4,7 @@ mod columns;
 mod rows;
 
 use super::super::{print, print_json, tell};
-use super::tell_ended;
+use super::tell_changed;
 use crate::csv_file;
 use crate::failure::Failure;
 use crate::output::figures::{count, counted};
@@ -107,7 +107,7 @@ pub(super) async fn run(args: &ImportArgs, global: &GlobalArgs) -> Result<(), Fa
         let now_ms = site.clock.now_ms();
         let new = NewImport { tenant: site.tenant().to_owned(), name, source, rows, now_ms };
         let stored = site.store().await?.import_leads(&new).await?;
-        tell_ended(&site, &stored.ended).await;
+        tell_changed(&site, &stored.ended).await;
         report.stored = Some(stored);
     }
     if global.json { print_json(&report) } else { print(&shown(&report, terminal_width())) }

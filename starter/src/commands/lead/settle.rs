@@ -1,7 +1,7 @@
 //! `starter lead settle`.
 
 use super::super::{print, print_json};
-use super::{find, tell_ended};
+use super::{find, tell_changed};
 use crate::failure::Failure;
 use crate::site::{GlobalArgs, Site};
 use clap::{ArgGroup, Args};
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &SettleArgs, global: &GlobalArgs) -> Result<(), Fa
             lead.id
         )));
     }
-    tell_ended(&site, &told).await;
+    tell_changed(&site, &told).await;
     if global.json {
         return print_json(&json!({ "lead_id": lead.id, "steps": settled, "sent": args.sent }));
     }

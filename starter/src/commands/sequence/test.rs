@@ -1,6 +1,6 @@
 //! `starter sequence test --to-self`: reading one's own messages before anyone else does.
 
-use super::super::{account, lead, print, print_json, tell};
+use super::super::{account, confirm, lead, print, print_json};
 use super::file_or_stored;
 use super::preview::{Shown, refuse_problems, shown};
 use crate::failure::Failure;
@@ -13,7 +13,6 @@ use leadflow_activities::senders::{SendRequest, Sender};
 use leadflow_activities::store::accounts::Account;
 use leadflow_workflows::domain::outreach::Action;
 use serde_json::json;
-use std::io::{self, BufRead, IsTerminal};
 use uuid::Uuid;
 
 /// Send every message for a lead to your own mailbox, LinkedIn texts by email as well
@@ -103,11 +102,5 @@ fn request(shown: &Shown<'_>, account: &Account, address: &str) -> Option<SendRe
 
 fn ask(count: usize, address: &str) -> Result<(), Failure> {
     let question = format!("send {count} messages to {address}?");
-    if !io::stdin().is_terminal() {
-        return Err(Failure::Refused(format!("nobody can be asked here: {question}\nhint: give --yes")));
-    }
-    tell(&format!("{question} Type `yes`:"));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::Refused("nothing was sent".into())) }
+    confirm(&question, &format!("nobody can be asked here: {question}\nhint: give --yes"), "nothing was sent")
 }
