@@ -53,6 +53,17 @@ impl Clock {
         Duration::try_from_secs_f64(real_duration.as_secs_f64() * self.speed).unwrap_or(Duration::MAX)
     }
 
+    /// How many virtual milliseconds pass in `real_duration`; never so many that they could not be added to an instant.
+    pub fn virtual_ms(&self, real_duration: Duration) -> i64 {
+        i64::try_from(self.virtual_duration(real_duration).as_millis()).unwrap_or(i64::MAX).min(i64::MAX / 4)
+    }
+
+    /// How much real time passes from one virtual instant to another; zero when that is over.
+    pub fn real_until(&self, now_ms: i64, until_ms: i64) -> Duration {
+        let virtual_ms = u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0);
+        self.real_duration(Duration::from_millis(virtual_ms))
+    }
+
     /// Whether this is the system's clock.
     pub fn is_system(&self) -> bool {
         *self == Self::system()

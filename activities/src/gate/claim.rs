@@ -90,7 +90,7 @@ impl Gate {
         match admission {
             Admission::Call | Admission::Probe => {}
             Admission::Refused { until_ms } => {
-                let retry_after = time::real_until(&self.clock, now_ms, until_ms);
+                let retry_after = self.clock.real_until(now_ms, until_ms);
                 return Ok(Claim::Refused(Called::BreakerOpen { retry_after }));
             }
             Admission::Probing { until_ms } => {
@@ -127,7 +127,7 @@ impl Gate {
 
     /// When to look again for something that ends at `until_ms` at the latest and probably earlier.
     fn look_again(&self, now_ms: i64, until_ms: i64) -> Duration {
-        time::real_until(&self.clock, now_ms, until_ms).min(self.timings.heartbeat())
+        self.clock.real_until(now_ms, until_ms).min(self.timings.heartbeat())
     }
 }
 

@@ -18,17 +18,7 @@ pub(super) fn next_day_ms(now_ms: i64) -> i64 {
 
 /// The instant on `clock` that is `real_ms` of real time after `now_ms`, and always later than it.
 pub(super) fn after_real(clock: &Clock, now_ms: i64, real_ms: u64) -> i64 {
-    const HOUR: Duration = Duration::from_hours(1);
-    let speed = HOUR.as_secs_f64() / clock.real_duration(HOUR).as_secs_f64().max(f64::MIN_POSITIVE);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "rounded to milliseconds anyway")]
-    let virtual_ms = (real_ms as f64 * speed) as i64;
-    now_ms.saturating_add(virtual_ms.max(1))
-}
-
-/// How much real time passes on `clock` until `until_ms`; zero when that is over.
-pub(super) fn real_until(clock: &Clock, now_ms: i64, until_ms: i64) -> Duration {
-    let virtual_ms = u64::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(0);
-    clock.real_duration(Duration::from_millis(virtual_ms))
+    now_ms.saturating_add(clock.virtual_ms(Duration::from_millis(real_ms)).max(1))
 }
 
 #[cfg(test)]
@@ -48,8 +38,8 @@ mod tests {
     fn real_time_is_long_on_a_fast_clock() {
         let fast = Clock::fast(0, 60.0);
         assert_eq!(after_real(&fast, 5, 1_000), 60_005);
-        assert_eq!(real_until(&fast, 5, 60_005), Duration::from_secs(1));
-        assert_eq!(real_until(&fast, 5, 4), Duration::ZERO);
+        assert_eq!(fast.real_until(5, 60_005), Duration::from_secs(1));
+        assert_eq!(fast.real_until(5, 4), Duration::ZERO);
         assert_eq!(after_real(&Clock::system(), 5, 1_000), 1_005);
         assert_eq!(after_real(&Clock::fast(0, 1e-9), 5, 1_000), 6, "even on a clock that stands still");
     }

@@ -103,15 +103,13 @@ impl OutreachWork {
 
     /// How much time passes on the installation's clock while a call may take this long.
     pub(super) fn virtual_ms(&self, real_ms: u64) -> i64 {
-        i64::try_from(self.clock.virtual_duration(Duration::from_millis(real_ms)).as_millis()).unwrap_or(i64::MAX / 4)
+        self.clock.virtual_ms(Duration::from_millis(real_ms))
     }
 
     /// Real milliseconds from `now_ms` to `at_ms`; never zero when there is something to wait for.
     pub(super) fn sleep_ms(&self, now_ms: i64, at_ms: i64) -> u64 {
-        let virtual_ms = u64::try_from(at_ms.saturating_sub(now_ms)).unwrap_or(0);
-        let real = self.clock.real_duration(Duration::from_millis(virtual_ms));
-        let real_ms = u64::try_from(real.as_millis()).unwrap_or(u64::MAX);
-        if virtual_ms > 0 { real_ms.max(1) } else { 0 }
+        let real_ms = u64::try_from(self.clock.real_until(now_ms, at_ms).as_millis()).unwrap_or(u64::MAX);
+        if at_ms > now_ms { real_ms.max(1) } else { 0 }
     }
 }
 

@@ -227,8 +227,7 @@ impl SearchWork {
             Ok(Called::Fresh { value, .. } | Called::Cached { value }) => Ok(Paid::Value(value)),
             Ok(Called::OverBudget { scope, until_ms }) => {
                 let sleep_ms = until_ms.map(|until| {
-                    let left = u64::try_from(until - self.clock.now_ms()).unwrap_or(0);
-                    let real = self.clock.real_duration(Duration::from_millis(left)).as_millis();
+                    let real = self.clock.real_until(self.clock.now_ms(), until).as_millis();
                     // A timer needs a length, also at midnight.
                     u64::try_from(real).unwrap_or(u64::MAX).max(1)
                 });

@@ -5,7 +5,7 @@ mod before;
 
 use super::{Store, StoreError};
 use leadflow_workflows::domain::outreach::{Action, TouchState};
-use leadflow_workflows::domain::permits::Use;
+use leadflow_workflows::domain::permits::{DAY_MS, MONTH_MS, Use};
 use leadflow_workflows::domain::walk::TouchFact;
 use serde::Serialize;
 use sqlx::any::AnyRow;
@@ -20,9 +20,9 @@ pub(crate) use before::{
 /// How long a reservation outlives its instant.
 pub(crate) const RESERVATION_LAPSES_MS: i64 = 30 * 60_000;
 /// The longest window of any limit.
-const LONGEST_WINDOW_MS: i64 = 30 * 86_400_000;
+const LONGEST_WINDOW_MS: i64 = MONTH_MS;
 /// A repeat is made so long after the first call at most; the touch then still counts from its first instant on.
-const LONGEST_DOUBT_MS: i64 = 15 * 86_400_000;
+const LONGEST_DOUBT_MS: i64 = 15 * DAY_MS;
 
 /// One contact. Instants are UTC milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -118,7 +118,7 @@ impl Store {
 
 impl Touch {
     /// What the walk of its enrollment knows of it.
-    pub(crate) fn fact(&self) -> TouchFact {
+    pub fn fact(&self) -> TouchFact {
         TouchFact {
             action: self.action,
             state: self.state,

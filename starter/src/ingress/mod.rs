@@ -20,7 +20,6 @@ use problem::Problem;
 use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use subtle::ConstantTimeEq;
 use telling::Telling;
 use tokio::net::TcpListener;
@@ -147,7 +146,7 @@ async fn unipile(State(shared): State<Shared>, request: Request<Body>) -> Respon
                 shared.telling.tell(received.event_id, received.tell);
             }
             if let Some(at_ms) = received.answer_at_ms {
-                tokio::time::sleep(until(shared.clock, at_ms)).await;
+                tokio::time::sleep(shared.clock.real_until(shared.clock.now_ms(), at_ms)).await;
             }
             (StatusCode::OK, axum::Json(serde_json::json!({}))).into_response()
         }
@@ -166,9 +165,4 @@ fn unstored(error: &leadflow_activities::store::StoreError) -> Response {
 fn knows_secret(headers: &HeaderMap, secret: &SecretString) -> bool {
     let given = headers.get(SECRET_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
     given.ct_eq(secret.expose_secret().as_bytes()).into()
-}
-
-fn until(clock: Clock, at_ms: i64) -> Duration {
-    let virtual_ms = u64::try_from(at_ms.saturating_sub(clock.now_ms())).unwrap_or(0);
-    clock.real_duration(Duration::from_millis(virtual_ms))
 }

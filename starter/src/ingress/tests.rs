@@ -16,7 +16,7 @@ use leadflow_workflows::domain::permits::Limits;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 
 const SECRET: &str = "a-long-random-text";

@@ -114,7 +114,7 @@ pub(crate) async fn record(
     event: &ProviderEvent,
     by: By,
 ) -> Result<Option<Received>, StoreError> {
-    let lease_ms = i64::try_from(clock.virtual_duration(LEASE).as_millis()).unwrap_or(i64::MAX / 4);
+    let lease_ms = clock.virtual_ms(LEASE);
     let body = &to_json(event);
     store
         .write(|transaction| {

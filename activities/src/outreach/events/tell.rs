@@ -91,7 +91,7 @@ pub async fn tell_leftovers(
     tenant: &str,
 ) -> Result<usize, TellError> {
     let now_ms = clock.now_ms();
-    let lease_ms = i64::try_from(clock.virtual_duration(LEASE).as_millis()).unwrap_or(i64::MAX / 4);
+    let lease_ms = clock.virtual_ms(LEASE);
     let left = store.take_untold(tenant, now_ms, now_ms.saturating_add(lease_ms)).await?;
     let count = left.len();
     let tellings: Vec<_> =

@@ -16,12 +16,13 @@ use futures::FutureExt;
 use leadflow_clock::Clock;
 use leadflow_workflows::contract::AccountAdvice;
 use leadflow_workflows::domain::outreach::Channel;
+use leadflow_workflows::domain::permits::DAY_MS;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
 
 /// How far back of its mark a list is read again: what happened shows late.
-const OVERLAP_MS: i64 = 24 * 3_600_000;
+const OVERLAP_MS: i64 = DAY_MS;
 /// On average between two readings.
 const PAUSE: Duration = Duration::from_hours(6);
 /// However fast the clock runs, an account is not read without pause.

@@ -6,6 +6,7 @@ mod shape;
 use super::templates::{self, Field};
 use crate::config::document::{self, Finding};
 use crate::config::mistakes::{Mistakes, read_text};
+use leadflow_workflows::domain::permits::DAY_MS;
 use leadflow_workflows::domain::sequence::{Sequence, Step, StepKind, StopOn};
 use serde_json::Value;
 use shape::{Document, StepTable};
@@ -17,7 +18,6 @@ use std::path::{Component, Path};
 const LARGEST_TEXT_BYTES: u64 = 256 * 1024;
 const MOST_STEPS: usize = 100;
 const LONGEST_WAIT_DAYS: i64 = 365;
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Reads and checks a sequence file. Texts `file:NAME` are read from its folder.
 ///

@@ -3,11 +3,11 @@
 use crate::commands::instant;
 use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::campaigns::MailOutcomes;
+use leadflow_workflows::domain::permits::DAY_MS;
 use serde::Serialize;
 
 /// Fewer emails than this prove nothing.
 const FEWEST_MAILS: u32 = 20;
-const DAY_MS: i64 = 86_400_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -9,10 +9,9 @@ use crate::output::{SANDBOX_NOTICE, SANDBOX_SOURCE, printable, wrapped};
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::Account;
 use leadflow_workflows::domain::outreach::{Action, Channel, Hold};
-use leadflow_workflows::domain::permits::{ActionLimit, Use, next_free};
+use leadflow_workflows::domain::permits::{ActionLimit, DAY_MS, Use, next_free};
 use serde::Serialize;
 
-const DAY_MS: i64 = 86_400_000;
 /// Health looks so far back.
 const HEALTH_MS: i64 = 30 * DAY_MS;
 

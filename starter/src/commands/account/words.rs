@@ -3,12 +3,11 @@
 use leadflow_workflows::domain::account::Hours;
 use leadflow_workflows::domain::brief::Place;
 use leadflow_workflows::domain::outreach::Action;
-use leadflow_workflows::domain::permits::ActionLimit;
+use leadflow_workflows::domain::permits::{ActionLimit, DAY_MS};
 use std::collections::BTreeSet;
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const HOURS_HINT: &str = "write for example `mon-fri 09:00-17:00` or `mon,wed,sat 8:00-12:30`";
-const DAY_MS: i64 = 86_400_000;
 
 /// One limit to set: only what is named changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,6 @@ use leadflow_activities::store::Store;
 use leadflow_activities::store::campaigns::Campaign;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::sequences::StoredSequence;
-use leadflow_activities::store::touches::Touch;
 use leadflow_workflows::domain::outreach::TouchState;
 use leadflow_workflows::domain::sequence::Sequence;
 use leadflow_workflows::domain::walk::{Facts, Next, TouchFact, walk};
@@ -115,21 +114,12 @@ async fn plan(store: &Store, campaign: &Campaign, target: &StoredSequence, now_m
             has_profile: enrollment.linkedin_account_id.is_some()
                 && lead.as_ref().is_some_and(|lead| !lead.linkedin_public_id.is_empty()),
             has_email: enrollment.email_account_id.is_some() && lead.is_some_and(|lead| lead.email.is_some()),
-            touches: touches.iter().map(|touch| (touch.step_id.clone(), fact(touch))).collect(),
+            touches: touches.iter().map(|touch| (touch.step_id.clone(), touch.fact())).collect(),
             decisions: enrollment.decisions.clone(),
         };
         plan.add(&enrollment, &facts, &target.sequence);
     }
     Ok(plan)
-}
-
-fn fact(touch: &Touch) -> TouchFact {
-    TouchFact {
-        action: touch.action,
-        state: touch.state,
-        settled_at_ms: touch.settled_at_ms,
-        problem: touch.settled_by.clone(),
-    }
 }
 
 fn contacts(sequence: &Sequence) -> Vec<StepPlan> {

@@ -11,11 +11,11 @@ use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::campaigns::{Campaign, PlannedTouch, StateCount, StepCount};
 
+use leadflow_workflows::domain::permits::WEEK_MS;
 use leadflow_workflows::domain::sequence::Sequence;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-const WEEK_MS: i64 = 7 * 86_400_000;
 const BAR: usize = 30;
 
 #[derive(Debug, Serialize)]
