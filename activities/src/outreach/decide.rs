@@ -233,7 +233,7 @@ impl OutreachWork {
             if let Some(other) = self.other_contact(transaction, situation, step).await? {
                 return Ok(Some(other));
             }
-            let uses = touches::uses(transaction, key.tenant, &account.id, now_ms, None, but).await?;
+            let uses = touches::uses(transaction, key.tenant, &account.id, Some(action), now_ms, None, but).await?;
             let check = CheckRequest { now_ms, action, has_note, limits, sender: &sender, lead: &lead, uses: &uses };
             match planner::check(&check) {
                 None => return Ok(Some(advice(now_ms, None))),
@@ -243,8 +243,16 @@ impl OutreachWork {
                 }
             }
         }
-        let uses =
-            touches::uses(transaction, key.tenant, &account.id, now_ms, Some(now_ms - self.lapse_ms()), but).await?;
+        let uses = touches::uses(
+            transaction,
+            key.tenant,
+            &account.id,
+            Some(action),
+            now_ms,
+            Some(now_ms - self.lapse_ms()),
+            but,
+        )
+        .await?;
         let planned = planner::plan(&PlanRequest {
             due_ms: earliest_ms,
             now_ms,

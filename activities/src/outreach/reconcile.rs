@@ -261,7 +261,7 @@ impl OutreachWork {
             settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
             return Ok(None);
         }
-        let uses = uses(transaction, tenant, &account.id, now_ms, None, Some(&touch.id)).await?;
+        let uses = uses(transaction, tenant, &account.id, Some(touch.action), now_ms, None, Some(&touch.id)).await?;
         let check = CheckRequest {
             now_ms,
             action: touch.action,

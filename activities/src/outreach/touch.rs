@@ -176,7 +176,7 @@ impl OutreachWork {
     ) -> Result<Approach, StoreError> {
         let key = key(background, situation, &target.account, &input.step, Action::VisitProfile);
         let now_ms = situation.now_ms;
-        let uses = touches::uses(transaction, key.tenant, key.account_id, now_ms, None, None).await?;
+        let uses = touches::uses(transaction, key.tenant, key.account_id, Some(key.action), now_ms, None, None).await?;
         let limits = &target.account.settings.limits;
         if let Some((hold, at_ms)) = refusal(limits, Action::VisitProfile, false, &uses, now_ms) {
             return Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?));

@@ -144,7 +144,7 @@ impl Store {
         Ok(accounts)
     }
 
-    /// As [`set_account_state`], in a transaction of its own.
+    /// As `set_account_state`, in a transaction of its own.
     pub async fn set_account_state(
         &self,
         tenant: &str,

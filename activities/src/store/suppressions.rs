@@ -105,7 +105,7 @@ impl Store {
         rows.iter().map(read_suppression).collect()
     }
 
-    /// [`suppressed`], outside of a transaction: for lists and explanations.
+    /// What holds a person back, outside of a transaction: for lists and explanations.
     pub async fn suppression_of(&self, tenant: &str, person_id: &str) -> Result<Option<Suppression>, StoreError> {
         let mut connection = self.read().acquire().await.map_err(|error| self.error(error))?;
         suppressed(&mut connection, tenant, person_id).await

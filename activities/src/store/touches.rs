@@ -112,7 +112,7 @@ impl Store {
     /// What counts against the limits of an account at `now_ms`, reservations included.
     pub async fn account_uses(&self, tenant: &str, account_id: &str, now_ms: i64) -> Result<Vec<Use>, StoreError> {
         let mut connection = self.read().acquire().await.map_err(|error| self.error(error))?;
-        uses(&mut connection, tenant, account_id, now_ms, Some(now_ms - RESERVATION_LAPSES_MS), None).await
+        uses(&mut connection, tenant, account_id, None, now_ms, Some(now_ms - RESERVATION_LAPSES_MS), None).await
     }
 }
 
@@ -134,29 +134,33 @@ impl Touch {
 }
 
 /// What counts against the limits of an account: contacts that were, or may have been, made; and reservations, when they
-/// are asked for, by the instant since when they hold. `but` leaves out the touch that asks.
+/// are asked for, by the instant since when they hold. No limit looks beyond its own action, so whoever asks for one need not
+/// read the others. `but` leaves out the touch that asks.
 pub(crate) async fn uses(
     connection: &mut AnyConnection,
     tenant: &str,
     account_id: &str,
+    wanted: Option<Action>,
     now_ms: i64,
     reserved_since_ms: Option<i64>,
     but: Option<&str>,
 ) -> Result<Vec<Use>, StoreError> {
-    let rows = sqlx::query(
+    let of_action = if wanted.is_some() { "action = $6" } else { "$6 = ''" };
+    let rows = sqlx::query(AssertSqlSafe(format!(
         "SELECT action, has_note, called_at_ms AS from_ms, \
          CASE WHEN settled_at_ms IS NOT NULL AND settled_at_ms < call_deadline_ms THEN settled_at_ms \
          ELSE call_deadline_ms END AS until_ms FROM touches \
          WHERE tenant = $1 AND account_id = $2 AND called_at_ms > $3 AND id <> $5 \
-         AND state IN ('calling', 'sent', 'unknown') \
+         AND state IN ('calling', 'sent', 'unknown') AND {of_action} \
          UNION ALL SELECT action, has_note, planned_at_ms, planned_at_ms FROM touches \
-         WHERE tenant = $1 AND account_id = $2 AND state = 'planned' AND planned_at_ms > $4 AND id <> $5",
-    )
+         WHERE tenant = $1 AND account_id = $2 AND state = 'planned' AND planned_at_ms > $4 AND id <> $5 AND {of_action}",
+    )))
     .bind(tenant)
     .bind(account_id)
     .bind(now_ms - LONGEST_WINDOW_MS - LONGEST_DOUBT_MS)
     .bind(reserved_since_ms.unwrap_or(i64::MAX))
     .bind(but.unwrap_or_default())
+    .bind(wanted.map_or("", Action::name))
     .fetch_all(connection)
     .await?;
     let mut uses = Vec::with_capacity(rows.len());
