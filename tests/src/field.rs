@@ -1,6 +1,6 @@
 //! The field: accounts, people and campaigns of a laboratory, and what the people saw of it.
 
-use crate::lab::{Lab, OrSay};
+use crate::lab::{LIMIT, Lab, OrSay};
 use anyhow::{Context, bail, ensure};
 use leadflow_activities::outreach::sequence_file;
 use leadflow_activities::senders::SendRequest;
@@ -19,6 +19,7 @@ use leadflow_workflows::domain::permits::{ActionLimit, Limits};
 use leadflow_workflows::enrollment;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus};
 use uuid::Uuid;
 
@@ -253,7 +254,12 @@ impl Lab {
 
     /// Waits until a campaign and its workflow have ended, and gives its enrollments.
     pub async fn campaign_ended(&self, id: &CampaignId) -> anyhow::Result<Vec<Enrollment>> {
-        self.until("the campaign ends", async || {
+        self.campaign_ended_within(LIMIT, id).await
+    }
+
+    /// [`Self::campaign_ended`] for one that lasts for weeks.
+    pub async fn campaign_ended_within(&self, limit: Duration, id: &CampaignId) -> anyhow::Result<Vec<Enrollment>> {
+        self.until_within(limit, Duration::from_millis(100), "the campaign ends", async || {
             let stored = self.stack.store.campaign(self.tenant(), id.as_str()).await?;
             Ok(stored.context("the campaign is stored")?.has_ended().then_some(()))
         })

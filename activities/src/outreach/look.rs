@@ -6,7 +6,7 @@ use super::touch::{BEGIN_WITHIN, Target};
 use crate::senders::{InvitationState, ProfileView, SendError, Verdict};
 use crate::store::StoreError;
 use crate::store::enrollments::{lock_account, lock_person};
-use crate::store::touches::{TouchKey, defer_uncalled, note_done_elsewhere, refuse_uncalled};
+use crate::store::touches::{TouchKey, defer_uncalled, end_look, note_done_elsewhere, refuse_uncalled};
 use futures::FutureExt;
 use leadflow_workflows::domain::outreach::Action;
 use leadflow_workflows::domain::permits::DAY_MS;
@@ -23,7 +23,7 @@ impl OutreachWork {
     ///
     /// # Errors
     /// The profile could not be read; tried again.
-    pub(super) async fn look(&self, key: TouchKey<'_>, target: &Target) -> Result<(), ActivityError> {
+    pub(super) async fn look(&self, key: TouchKey<'_>, target: &Target, look_id: &str) -> Result<(), ActivityError> {
         let begin_within = Duration::from_millis(self.config.timings.touch_read_ms / BEGIN_WITHIN);
         if target.claimed.elapsed() >= begin_within {
             // Too late, as with a contact: what was noted of it no longer covers it.
@@ -39,6 +39,7 @@ impl OutreachWork {
                     lock_person(transaction, for_update, key.tenant, key.person_id).await?;
                     lock_account(transaction, for_update, key.tenant, key.account_id).await?;
                     let now_ms = self.now_ms(transaction).await?;
+                    end_look(transaction, key.tenant, look_id, now_ms).await?;
                     let is_good = read.as_ref().err().is_none_or(|error| !Outcome::speaks_against_provider(error));
                     self.gate.call_ended(transaction, Provider::Unipile, is_good, now_ms).await?;
                     match read {

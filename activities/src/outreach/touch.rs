@@ -35,8 +35,8 @@ const APPROACHES: usize = 8;
 enum Approach {
     /// Nothing; the enrollment has other things to do, or has to wait.
     Advice(Advice),
-    /// Read the person's profile first.
-    Look(Box<Target>),
+    /// Read the person's profile first; the look is counted under this id.
+    Look(Box<Target>, String),
     /// Make the call.
     Call(Box<Target>),
     /// Find out what became of an earlier call.
@@ -75,7 +75,7 @@ impl OutreachWork {
             match approach {
                 Approach::Advice(advice) => return Ok(advice),
                 Approach::Again => {}
-                Approach::Look(target) => {
+                Approach::Look(target, look_id) => {
                     let key = TouchKey {
                         tenant: input.enrollment.tenant.as_str(),
                         campaign_id: &background.campaign.id,
@@ -86,7 +86,7 @@ impl OutreachWork {
                         action: target.action,
                         has_note: false,
                     };
-                    self.look(key, &target).await?;
+                    self.look(key, &target, &look_id).await?;
                 }
                 Approach::Call(target) => {
                     fail_point("touch-after-claim").await;
@@ -183,8 +183,8 @@ impl OutreachWork {
         }
         let read_ms = self.config.timings.touch_read_ms;
         let deadline_ms = now_ms + self.virtual_ms(read_ms + read_ms / BEGIN_WITHIN);
-        note_look(transaction, key, now_ms, deadline_ms).await?;
-        Ok(Approach::Look(Box::new(target)))
+        let look_id = note_look(transaction, key, now_ms, deadline_ms).await?;
+        Ok(Approach::Look(Box::new(target), look_id))
     }
 
     /// When a call that is claimed now begins at the latest, and when it has surely ended.

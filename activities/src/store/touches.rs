@@ -13,8 +13,8 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 pub(crate) use after::{Unsent, settle_sent, settle_unsent};
 pub(crate) use before::{
-    claim, claim_again, defer_uncalled, note_done_elsewhere, note_look, refuse_uncalled, release_planned, reserve,
-    take_over,
+    claim, claim_again, defer_uncalled, end_look, note_done_elsewhere, note_look, refuse_uncalled, release_planned,
+    reserve, take_over,
 };
 
 /// How long a reservation outlives its instant.

@@ -29,7 +29,11 @@ pub const NAMESPACE: &str = "default";
 
 /// A task queue's rate limit is divided by its partitions, so a provider's limit only holds on one. In production only
 /// the providers' queues are set so; here all are, which costs nothing at this size.
-const DYNAMIC_CONFIG: [&str; 4] = [
+///
+/// Timers are late by up to the clocks' difference between the hosts of a cluster, a second unless told otherwise: on a fast
+/// clock that is hours, and here there is one host.
+const DYNAMIC_CONFIG: [&str; 5] = [
+    "history.timerProcessorMaxTimeShift=\"1ms\"",
     "matching.enableFairness=true",
     "matching.numTaskqueueReadPartitions=1",
     "matching.numTaskqueueWritePartitions=1",

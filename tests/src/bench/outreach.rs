@@ -7,10 +7,9 @@ use super::search::Limit;
 use crate::field::{NO_LIMIT, campaign_settings, people, unlimited_settings};
 use crate::lab::{Lab, OrSay, Setup};
 use anyhow::{Context, ensure};
-use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_sandbox::{EffectKind, EnforcedLimits, UnipileOptions};
 use leadflow_starter::history;
-use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
+use leadflow_workflows::domain::ids::EnrollmentId;
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
 use leadflow_workflows::enrollment;
 use serde::Serialize;
@@ -53,7 +52,6 @@ pub const MOST_ACTIONS: f64 = 16.0;
 const ACCEPTANCE_MS: (i64, i64) = (3_600_000, 6 * 3_600_000);
 /// The longest that all of it may take.
 const PATIENCE: Duration = Duration::from_mins(20);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -127,7 +125,7 @@ async fn measure(lab: &Lab, options: &Options, clock_speed: f64) -> anyhow::Resu
     let before = ProcessUsage::of(worker)?;
     let began = Instant::now();
     let campaign = lab.start_campaign("cost", &list, &sequence, &accounts, campaign_settings()).await?;
-    let enrollments = ended(lab, &campaign).await?;
+    let enrollments = lab.campaign_ended_within(PATIENCE, &campaign).await?;
     let seconds = began.elapsed().as_secs_f64();
     let after = ProcessUsage::of(worker)?;
 
@@ -137,7 +135,6 @@ async fn measure(lab: &Lab, options: &Options, clock_speed: f64) -> anyhow::Resu
         let (state, cause) = (enrollment.state, &enrollment.cause);
         ensure!(state == EnrollmentState::Completed, "enrollment {} is {state:?}: {cause}", enrollment.id);
         let id = enrollment::workflow_id(&EnrollmentId(enrollment.id.clone()));
-        lab.workflow_ended(&id).await?;
         let runs = history::runs(&lab.stack.client, &id).await.or_say()?;
         let size = HistorySize::of(&runs);
         let one = Actions::of(&runs).map_err(|event| anyhow::anyhow!("{id} has a {event}, which is not counted"))?;
@@ -172,15 +169,6 @@ async fn measure(lab: &Lab, options: &Options, clock_speed: f64) -> anyhow::Resu
         worker_cpu_seconds_per_1000_enrollments: worker_cpu_seconds / leads * 1_000.0,
         worker_peak_mib: peak_kib / 1_024.0,
     })
-}
-
-async fn ended(lab: &Lab, campaign: &CampaignId) -> anyhow::Result<Vec<Enrollment>> {
-    lab.until_within(PATIENCE, LOOK_EVERY, "the campaign ends", async || {
-        let stored = lab.stack.store.campaign(lab.tenant(), campaign.as_str()).await?;
-        Ok(stored.context("the campaign is stored")?.has_ended().then_some(()))
-    })
-    .await?;
-    lab.enrollments(campaign).await
 }
 
 /// The stand-in's side of it.

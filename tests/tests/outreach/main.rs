@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod agreement;
 mod cost;
 mod courses;
 mod endings;
 mod kills;
+mod month;
 mod replies;
 mod two_tools;
 

@@ -174,13 +174,14 @@ pub(crate) async fn take_over(
     Ok(updated.rows_affected() == 1)
 }
 
-/// Counts a look at a profile, which the provider limits like a contact.
+/// Counts a look at a profile, which the provider limits like a contact: until `deadline_ms`, unless [`end_look`] says that
+/// it ended sooner. Returns its id.
 pub(crate) async fn note_look(
     transaction: &mut AnyConnection,
     key: TouchKey<'_>,
     now_ms: i64,
     deadline_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<String, StoreError> {
     let id = Uuid::now_v7().to_string();
     sqlx::query(
         "INSERT INTO touches (id, tenant, campaign_id, enrollment_id, person_id, account_id, step_id, action, has_note, \
@@ -198,6 +199,22 @@ pub(crate) async fn note_look(
     .bind(deadline_ms)
     .execute(transaction)
     .await?;
+    Ok(id)
+}
+
+/// Notes that a look was made by `now_ms`.
+pub(crate) async fn end_look(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    id: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE touches SET settled_at_ms = $3 WHERE tenant = $1 AND id = $2 AND settled_at_ms > $3")
+        .bind(tenant)
+        .bind(id)
+        .bind(now_ms)
+        .execute(transaction)
+        .await?;
     Ok(())
 }
 
