@@ -238,7 +238,9 @@ async fn days(lab: &Lab, enrollments: &[Enrollment], start_ms: i64) -> Days {
     let date = |at_ms: i64| Timestamp::from_millisecond(at_ms).unwrap().to_zoned(TimeZone::get(ZONE).unwrap()).date();
     let mut days = Days::new();
     for touch in lab.touches(enrollments).await.unwrap() {
-        if let (TouchState::Sent, Some(called_at_ms)) = (touch.state, touch.called_at_ms) {
+        // A look at a profile is part of the invitation after it, and needed again when that is a day late.
+        let is_step = !touch.step_id.contains('/');
+        if let (TouchState::Sent, Some(called_at_ms), true) = (touch.state, touch.called_at_ms, is_step) {
             let day = (date(called_at_ms) - date(start_ms)).get_days();
             *days.entry((i64::from(day), touch.action.name())).or_default() += 1;
         }
