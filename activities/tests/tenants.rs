@@ -1,6 +1,7 @@
-//! Tenants apart on PostgreSQL: the database itself holds every table to it, also where a statement forgets its filter.
+//! Tenants apart: every statement names its tenant, and on PostgreSQL the database itself holds every table to it, also where
+//! one forgets.
 //!
-//! Tables and columns are read from the catalogue, so a new table is tested without being named here.
+//! Tables, columns and statements are read from the catalogue and the source, so a new one is tested without being named here.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,11 +11,21 @@ use leadflow_activities::store::testing::each_config;
 use leadflow_activities::store::{Backend, Store, StoreError};
 use secrecy::ExposeSecret;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
+use std::path::Path;
 
 /// Tables that keep nothing of a tenant, and why.
 const WITHOUT_TENANT: [(&str, &str); 1] = [("_sqlx_migrations", "which migrations have run, for the installation")];
 /// Tables with rows of the installation (tenant ''), which every tenant reads and changes.
 const SHARED: [&str; 2] = ["breakers", "budgets"];
+
+/// Beginnings of statements whose conditions name no tenant, and why.
+const WITHOUT_FILTER: [(&str, &str); 5] = [
+    ("SELECT failures, open_until_ms, probe_call_id, probe_until_ms FROM breakers", "they belong to the installation"),
+    ("UPDATE breakers SET", "they belong to the installation"),
+    ("SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE provider = $1", "it asks whose account a provider speaks of"),
+    ("INSERT INTO touches (id, tenant, campaign_id", "the condition is that of an index"),
+    ("SELECT rolsuper OR rolbypassrls FROM pg_roles", "roles belong to the server"),
+];
 
 /// Runs `test` on a new store on PostgreSQL; SQLite has no row-level security.
 async fn on_postgres(test: impl AsyncFn(StoreConfig, Store)) {
@@ -201,4 +212,51 @@ async fn a_start_mends_a_table_that_lost_its_guard() {
         }
     })
     .await;
+}
+
+#[test]
+fn every_condition_of_a_statement_names_its_tenant() {
+    let mut texts = Vec::new();
+    read_sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut texts);
+    let verbs = ["SELECT ", "UPDATE ", "DELETE ", "INSERT "];
+    let statements: Vec<&String> = texts.iter().filter(|text| verbs.iter().any(|verb| text.contains(verb))).collect();
+    assert!(statements.len() > 200, "only {} statements were found", statements.len());
+
+    let excused = |text: &str| WITHOUT_FILTER.iter().any(|(beginning, _)| text.starts_with(beginning));
+    // A condition that the next piece of text begins is not counted, and one behind `ON CONFLICT` holds for a row of the tenant.
+    let nameless = |text: &str| {
+        let names = text.matches("tenant = ").count() + text.matches("ON CONFLICT (tenant").count();
+        text.matches("WHERE ").count() > names
+    };
+    let wrong: Vec<_> = statements.iter().filter(|text| nameless(text) && !excused(text)).collect();
+    assert!(wrong.is_empty(), "these name no tenant in each condition:\n{wrong:#?}");
+    for (beginning, _) in WITHOUT_FILTER {
+        assert!(statements.iter().any(|text| text.starts_with(beginning)), "not there any more: {beginning}");
+    }
+}
+
+/// The texts in quotes of all sources below a folder, each on one line, without comments and tests.
+fn read_sources(folder: &Path, texts: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if name == "tests" || name == "proofs" || name.ends_with("_tests") || name == "testing" {
+            continue;
+        }
+        if path.is_dir() {
+            read_sources(&path, texts);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            let code: Vec<&str> = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            read_texts(&code.join("\n"), texts);
+        }
+    }
+}
+
+fn read_texts(code: &str, texts: &mut Vec<String>) {
+    // A quote as a character, or inside of a text, begins none.
+    let code = code.replace("'\"'", "").replace("\\\\", "").replace("\\\"", "").replace("\\\n", " ");
+    // So every second piece is a text.
+    let pieces = code.split('"').skip(1).step_by(2);
+    texts.extend(pieces.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" ")));
 }

@@ -99,7 +99,7 @@ pub async fn reprocess(
     tenant: &str,
     event: &StoredEvent,
 ) -> Result<Option<Received>, StoreError> {
-    if store.knows_event(&event.source, &event.event_key).await? {
+    if store.knows_event(tenant, &event.source, &event.event_key).await? {
         return Ok(None);
     }
     record(store, clock, tenant, &from_json(&event.body)?, By::Webhook).await
@@ -136,8 +136,13 @@ pub(crate) async fn record(
                 };
                 let is_new = insert(transaction, &new).await?;
                 if !is_new {
-                    let known = by_key(transaction, SOURCE, &event.key, store.for_update()).await?;
-                    let known = known.ok_or_else(|| StoreError::unreadable("event_key"))?;
+                    let known = by_key(transaction, tenant, SOURCE, &event.key, store.for_update()).await?;
+                    let Some(known) = known else {
+                        // It is stored with another tenant, who had nobody's events until this account was known.
+                        let received =
+                            Received { event_id: id, is_new, settled: false, tell: vec![], answer_at_ms: None };
+                        return Ok(Some(received));
+                    };
                     if known.person_id.is_some() || !known.effect.starts_with(UNMATCHED) {
                         let answer_at_ms =
                             answer_at_ms(transaction, tenant, known.person_id.as_deref(), &known.tell, now_ms).await?;
