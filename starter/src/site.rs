@@ -71,7 +71,13 @@ impl Site {
         Ok(Self { config, data, running, clock })
     }
 
+    /// The store of the configured tenant.
     pub async fn store(&self) -> Result<Store, Failure> {
+        Ok(self.installation_store().await?.for_tenant(self.tenant()))
+    }
+
+    /// The store of all tenants, for what finds out by itself whom something concerns.
+    pub async fn installation_store(&self) -> Result<Store, Failure> {
         Ok(Store::connect(&self.config.store).await?)
     }
 

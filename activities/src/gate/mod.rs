@@ -128,6 +128,12 @@ impl Gate {
         Self { store, clock, budgets, timings }
     }
 
+    /// The same gate for the calls of one tenant, as [`Store::for_tenant`].
+    #[must_use]
+    pub fn for_tenant(&self, tenant: &str) -> Self {
+        Self { store: self.store.for_tenant(tenant), ..self.clone() }
+    }
+
     /// Makes `call` by `perform`, at most once, if nothing speaks against it.
     ///
     /// `perform` sends the request at once, with the given id, and keeps to the time-outs of [`Timings`]; after these

@@ -243,7 +243,7 @@ async fn forbidden(
         let replies: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM replies r JOIN leads l ON l.tenant = r.tenant AND l.person_id = r.person_id \
              WHERE r.tenant = $1 AND r.kind IN ('reply', 'opt_out') AND r.received_at_ms >= $2 \
-             AND l.business_id = (SELECT business_id FROM leads WHERE id = $3)",
+             AND l.business_id = (SELECT business_id FROM leads WHERE tenant = $1 AND id = $3)",
         )
         .bind(tenant)
         .bind(enrollment.started_at_ms)

@@ -37,14 +37,15 @@ const BURST: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 /// A look-up that still fails at this attempt, while its neighbours work, is given up.
 const ITEM_ATTEMPTS: u32 = 8;
 
-/// Everything that the activities of a search need; built once by the worker.
+/// Everything that the activities of a search need; built once by the worker, and narrowed to its tenant by each activity.
+#[derive(Clone)]
 pub struct SearchWork {
     pub store: Store,
     pub gate: Gate,
-    pub clients: Clients,
+    pub clients: Arc<Clients>,
     pub config: Arc<Config>,
     pub clock: Clock,
-    pace: Pace,
+    pace: Arc<Pace>,
 }
 
 /// Look-up providers get many calls from one activity, so the task queue's limit cannot pace them: this does.
@@ -61,8 +62,14 @@ impl SearchWork {
             let quota = Quota::with_period(every).expect("a minute divided by a call count is more than nothing");
             RateLimiter::direct(quota.allow_burst(BURST))
         };
-        let pace = Pace { serper: limiter(Provider::Serper), hunter: limiter(Provider::Hunter) };
-        Self { store, gate, clients, config, clock, pace }
+        let pace = Arc::new(Pace { serper: limiter(Provider::Serper), hunter: limiter(Provider::Hunter) });
+        Self { store, gate, clients: Arc::new(clients), config, clock, pace }
+    }
+
+    /// The same, with the store of the tenant whose search it is.
+    fn of(&self, search: &SearchRef) -> Self {
+        let tenant = search.tenant.as_str();
+        Self { store: self.store.for_tenant(tenant), gate: self.gate.for_tenant(tenant), ..self.clone() }
     }
 }
 
@@ -76,19 +83,19 @@ impl SearchActivities {
     /// Safe to repeat: the first start time stays, and a search that has ended answers with its result.
     #[activity(definition = search::Prepare)]
     pub async fn prepare(self: Arc<Self>, _ctx: ActivityContext, search: SearchRef) -> Result<Prepared, ActivityError> {
-        self.0.prepare(&search).await
+        self.0.of(&search).prepare(&search).await
     }
 
     /// Reads what a person wants. Safe to repeat: it only shows the answer in the progress row.
     #[activity(definition = search::Look)]
     pub async fn look(self: Arc<Self>, _ctx: ActivityContext, search: SearchRef) -> Result<Wishes, ActivityError> {
-        self.0.look(&search).await
+        self.0.of(&search).look(&search).await
     }
 
     /// Writes a lost job down. Safe to repeat: a gap has one row for each stage and item, and the first persona stays.
     #[activity(definition = search::GiveUp)]
     pub async fn give_up(self: Arc<Self>, _ctx: ActivityContext, input: GiveUpInput) -> Result<Outcome, ActivityError> {
-        self.0.give_up(&input).await
+        self.0.of(&input.search).give_up(&input).await
     }
 
     /// Closes the books. Safe to repeat: a search ends once, and a repeat reads how.
@@ -98,7 +105,7 @@ impl SearchActivities {
         _ctx: ActivityContext,
         input: FinishInput,
     ) -> Result<SearchResult, ActivityError> {
-        self.0.finish(&input).await
+        self.0.of(&input.search).finish(&input).await
     }
 }
 
@@ -116,7 +123,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.business_personas(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).business_personas(&ctx, &input)).await
     }
 
     /// Asks for the roles inside one business persona. Safe to repeat, as the business personas are.
@@ -126,7 +133,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.decision_makers(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).decision_makers(&ctx, &input)).await
     }
 
     /// Asks for the reasons of a batch of leads and scores them.
@@ -138,7 +145,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.lead_reasons(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).lead_reasons(&ctx, &input)).await
     }
 
     /// Asks the web for the market of one persona. Safe to repeat: the first answer stays.
@@ -148,7 +155,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.market_facts(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).market_facts(&ctx, &input)).await
     }
 
     /// Gives the market facts their structure. Safe to repeat: the answer is kept under its request.
@@ -158,7 +165,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.market_insight(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).market_insight(&ctx, &input)).await
     }
 
     /// Fetches pages of the map search and numbers their businesses.
@@ -167,7 +174,7 @@ impl PaidActivities {
     /// stores it.
     #[activity(definition = paid::Maps)]
     pub async fn maps(self: Arc<Self>, ctx: ActivityContext, input: JobInput) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.maps(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).maps(&ctx, &input)).await
     }
 
     /// Searches the web for the people of a range of businesses and numbers them.
@@ -176,13 +183,13 @@ impl PaidActivities {
     /// passes over businesses that it has seen.
     #[activity(definition = paid::People)]
     pub async fn people(self: Arc<Self>, ctx: ActivityContext, input: JobInput) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.people(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).people(&ctx, &input)).await
     }
 
     /// Looks up work emails for a range of leads. Safe to repeat: a lead that was looked up is not looked up again.
     #[activity(definition = paid::Emails)]
     pub async fn emails(self: Arc<Self>, ctx: ActivityContext, input: JobInput) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.emails(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).emails(&ctx, &input)).await
     }
 }
 

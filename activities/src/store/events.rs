@@ -94,10 +94,12 @@ impl Store {
     }
 
     /// Whether an event is stored and needs no second look: one that concerned nobody may concern somebody now.
-    pub(crate) async fn knows_event(&self, source: &str, event_key: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn knows_event(&self, tenant: &str, source: &str, event_key: &str) -> Result<bool, StoreError> {
         let known: Option<String> = sqlx::query_scalar(
-            "SELECT id FROM events WHERE source = $1 AND event_key = $2 AND effect NOT LIKE 'unmatched%'",
+            "SELECT id FROM events WHERE tenant = $1 AND source = $2 AND event_key = $3 \
+             AND effect NOT LIKE 'unmatched%'",
         )
+        .bind(tenant)
         .bind(source)
         .bind(event_key)
         .fetch_optional(self.read())
@@ -181,12 +183,14 @@ pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) 
 
 pub(crate) async fn by_key(
     transaction: &mut AnyConnection,
+    tenant: &str,
     source: &str,
     event_key: &str,
     for_update: &str,
 ) -> Result<Option<StoredEvent>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} WHERE source = $1 AND event_key = $2{for_update}");
-    let row = sqlx::query(AssertSqlSafe(sql)).bind(source).bind(event_key).fetch_optional(transaction).await?;
+    let sql = format!("SELECT {COLUMNS} WHERE tenant = $1 AND source = $2 AND event_key = $3{for_update}");
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(source).bind(event_key);
+    let row = query.fetch_optional(transaction).await?;
     row.as_ref().map(read_event).transpose()
 }
 

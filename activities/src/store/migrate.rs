@@ -10,7 +10,9 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "outreach", include_str!("migrations/0003_outreach.sql")),
 ];
 
-/// Applies what is missing, all of it or nothing.
+const ROW_SECURITY: &str = include_str!("migrations/row_security.sql");
+
+/// Applies what is missing, all of it or nothing; on PostgreSQL also row-level security for every table with a tenant.
 ///
 /// The lock is held until the commit, so that a second process waits and then finds the work done.
 pub(super) async fn run(connection: &mut AnyConnection, backend: Backend) -> Result<(), StoreError> {
@@ -26,6 +28,9 @@ pub(super) async fn run(connection: &mut AnyConnection, backend: Backend) -> Res
     // The migrator's own lock does nothing on SQLite and would end before the commit on PostgreSQL.
     migrator.set_locking(false);
     migrator.run(&mut *transaction).await?;
+    if backend == Backend::Postgres {
+        sqlx::raw_sql(ROW_SECURITY).execute(&mut *transaction).await?;
+    }
     transaction.commit().await?;
     Ok(())
 }

@@ -31,7 +31,7 @@ pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
                 .into(),
         )
     })?;
-    let store = site.store().await?;
+    let store = site.installation_store().await?;
     let (client, _) = site.temporal().await?;
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,

@@ -99,7 +99,7 @@ pub async fn reprocess(
     tenant: &str,
     event: &StoredEvent,
 ) -> Result<Option<Received>, StoreError> {
-    if store.knows_event(&event.source, &event.event_key).await? {
+    if store.knows_event(tenant, &event.source, &event.event_key).await? {
         return Ok(None);
     }
     record(store, clock, tenant, &from_json(&event.body)?, By::Webhook).await
@@ -116,12 +116,13 @@ pub(crate) async fn record(
 ) -> Result<Option<Received>, StoreError> {
     let lease_ms = clock.virtual_ms(LEASE);
     let body = &to_json(event);
+    let account = &account(store, &event.account).await?;
+    let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
+    let store = &store.for_tenant(tenant);
     store
         .write(|transaction| {
             async move {
                 let now_ms = clock.now_ms();
-                let account = account(transaction, &event.account).await?;
-                let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
                 let mut id = Uuid::now_v7().to_string();
                 let new = NewEvent {
                     id: &id,
@@ -136,8 +137,13 @@ pub(crate) async fn record(
                 };
                 let is_new = insert(transaction, &new).await?;
                 if !is_new {
-                    let known = by_key(transaction, SOURCE, &event.key, store.for_update()).await?;
-                    let known = known.ok_or_else(|| StoreError::unreadable("event_key"))?;
+                    let known = by_key(transaction, tenant, SOURCE, &event.key, store.for_update()).await?;
+                    let Some(known) = known else {
+                        // It is stored with another tenant, who had nobody's events until this account was known.
+                        let received =
+                            Received { event_id: id, is_new, settled: false, tell: vec![], answer_at_ms: None };
+                        return Ok(Some(received));
+                    };
                     if known.person_id.is_some() || !known.effect.starts_with(UNMATCHED) {
                         let answer_at_ms =
                             answer_at_ms(transaction, tenant, known.person_id.as_deref(), &known.tell, now_ms).await?;
@@ -146,7 +152,7 @@ pub(crate) async fn record(
                     }
                     id = known.id;
                 }
-                let applied = match &account {
+                let applied = match account {
                     Some(account) => {
                         let for_update = store.for_update();
                         apply(&mut Scope { transaction, for_update, account, by, now_ms }, event).await?
@@ -184,10 +190,11 @@ fn unmatched(why: &str) -> Applied {
     Applied { effect: format!("{UNMATCHED}: {why}"), ..Applied::default() }
 }
 
-async fn account(transaction: &mut AnyConnection, provider_account_id: &str) -> Result<Option<Account>, StoreError> {
+/// The account that an event is about. To whom it belongs, only the store of the whole installation knows.
+async fn account(store: &Store, provider_account_id: &str) -> Result<Option<Account>, StoreError> {
     let sql = format!("SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE provider = $1 AND provider_account_id = $2");
-    let row =
-        sqlx::query(AssertSqlSafe(sql)).bind(SOURCE).bind(provider_account_id).fetch_optional(transaction).await?;
+    let select = sqlx::query(AssertSqlSafe(sql)).bind(SOURCE).bind(provider_account_id);
+    let row = select.fetch_optional(store.read()).await.map_err(|error| store.error(error))?;
     row.as_ref().map(read_account_row).transpose()
 }
 

@@ -119,8 +119,8 @@ async fn settle_or_pause(
     } else if touch.provider_message_id.is_none() && touch.action != Action::Invite {
         sqlx::query(
             "UPDATE touches SET provider_message_id = $3, provider_chat_id = COALESCE(provider_chat_id, $4) \
-             WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
-             (SELECT 1 FROM touches o WHERE o.account_id = touches.account_id AND o.provider_message_id = $3)",
+             WHERE tenant = $1 AND id = $2 AND NOT EXISTS (SELECT 1 FROM touches o WHERE o.tenant = $1 \
+             AND o.account_id = touches.account_id AND o.provider_message_id = $3)",
         )
         .bind(&scope.account.tenant)
         .bind(&touch.id)

@@ -274,14 +274,14 @@ impl Both<'_> {
         .await?;
         let filled = |column: &str| {
             format!(
-                "{column} = CASE WHEN {column} = '' THEN (SELECT g.{column} FROM persons g WHERE g.id = $3) \
-                 ELSE {column} END"
+                "{column} = CASE WHEN {column} = '' THEN \
+                 (SELECT g.{column} FROM persons g WHERE g.tenant = $1 AND g.id = $3) ELSE {column} END"
             )
         };
         let set: Vec<String> = ["first_name", "last_name", "title", "company", "location"].map(filled).into();
         self.run(&format!(
-            "UPDATE persons SET {}, timezone = COALESCE(timezone, (SELECT g.timezone FROM persons g WHERE g.id = $3)) \
-             WHERE tenant = $1 AND id = $2",
+            "UPDATE persons SET {}, timezone = COALESCE(timezone, \
+             (SELECT g.timezone FROM persons g WHERE g.tenant = $1 AND g.id = $3)) WHERE tenant = $1 AND id = $2",
             set.join(", ")
         ))
         .await?;

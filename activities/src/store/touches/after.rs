@@ -21,9 +21,10 @@ pub(crate) async fn settle_sent(
 ) -> Result<bool, StoreError> {
     if let Some(message) = provider_message_id {
         let taken: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM touches WHERE provider_message_id = $2 AND id <> $1 \
-             AND account_id = (SELECT account_id FROM touches WHERE id = $1)",
+            "SELECT COUNT(*) FROM touches WHERE tenant = $1 AND provider_message_id = $3 AND id <> $2 \
+             AND account_id = (SELECT account_id FROM touches WHERE tenant = $1 AND id = $2)",
         )
+        .bind(tenant)
         .bind(touch_id)
         .bind(message)
         .fetch_one(&mut *transaction)

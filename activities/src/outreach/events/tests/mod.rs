@@ -240,6 +240,26 @@ async fn events_of_strangers_are_kept_and_can_be_applied_later() {
 }
 
 #[tokio::test]
+async fn an_event_belongs_to_the_tenant_of_its_account() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let receive = async |body: &str| receive(&store, clock(), "globex", body.as_bytes()).await.unwrap();
+        let stored = async |tenant: &str| store.events(tenant, false, 9).await.unwrap().len();
+        assert_eq!(receive(&world.message("msg_9", "dana", "Thanks", 0)).await.tell, ["enrollment/e1"]);
+        assert_eq!((stored("default").await, stored("globex").await), (1, 0));
+
+        // An event of nobody's account stays where it went at first.
+        let early = world.message("msg_10", "dana", "Hello", 0).replace("acc_1", "acc_2");
+        assert!(receive(&early).await.is_new);
+        world.add_account("a2", "acc_2", Channel::Linkedin).await;
+        let again = receive(&early).await;
+        assert_eq!((again.is_new, again.tell), (false, vec![]));
+        assert_eq!((stored("default").await, stored("globex").await), (1, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_lost_account_is_disconnected_and_found_again() {
     each_backend(async |store| {
         let world = World::new(&store).await;
