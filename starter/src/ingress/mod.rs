@@ -2,34 +2,28 @@
 
 mod problem;
 mod telling;
+mod webhooks;
 #[cfg(test)]
 mod tests;
 
 use crate::failure::Failure;
 use axum::Router;
-use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use leadflow_activities::outreach::events::{ReceiveError, Teller, receive};
-use leadflow_activities::senders::unipile::SECRET_HEADER;
+use axum::routing::get;
+use leadflow_activities::outreach::events::Teller;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
 use problem::Problem;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
 use telling::Telling;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// Where Unipile posts to.
-pub const UNIPILE_PATH: &str = "/webhooks/unipile";
-/// Most bytes of one event.
-const LARGEST_BODY: usize = 1024 * 1024;
+pub use webhooks::UNIPILE_PATH;
 
 /// What the ingress works with.
 pub struct IngressOptions {
@@ -116,7 +110,7 @@ impl Ingress {
 
 fn router(shared: Shared) -> Router {
     Router::new()
-        .route(UNIPILE_PATH, post(unipile))
+        .merge(webhooks::router())
         .route("/healthz", get(healthy))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "events are posted"))
@@ -127,42 +121,6 @@ fn router(shared: Shared) -> Router {
 async fn healthy(State(shared): State<Shared>) -> Response {
     match shared.store.check().await {
         Ok(()) => (StatusCode::OK, "ok\n").into_response(),
-        Err(error) => unstored(&error),
+        Err(error) => webhooks::unstored(&error),
     }
-}
-
-async fn unipile(State(shared): State<Shared>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    if !knows_secret(&parts.headers, &shared.secret) {
-        let detail = format!("the header `{SECRET_HEADER}` does not hold the secret of this installation's webhooks");
-        return Problem::new(StatusCode::UNAUTHORIZED, &detail).into_response();
-    }
-    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "an event has at most 1 MiB").into_response();
-    };
-    match receive(&shared.store, shared.clock, &shared.tenant, &body).await {
-        Ok(received) => {
-            if !received.tell.is_empty() {
-                shared.telling.tell(received.event_id, received.tell);
-            }
-            if let Some(at_ms) = received.answer_at_ms {
-                tokio::time::sleep(shared.clock.real_until(shared.clock.now_ms(), at_ms)).await;
-            }
-            (StatusCode::OK, axum::Json(serde_json::json!({}))).into_response()
-        }
-        Err(ReceiveError::Event(error)) => Problem::new(StatusCode::BAD_REQUEST, &error.to_string()).into_response(),
-        Err(ReceiveError::Store(error)) => unstored(&error),
-    }
-}
-
-/// The provider tries again later.
-fn unstored(error: &leadflow_activities::store::StoreError) -> Response {
-    tracing::error!(kind = error.kind.name(), "an event could not be stored");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not take events at the moment").into_response()
-}
-
-/// Takes as long for a secret that is nearly right as for one that is not.
-fn knows_secret(headers: &HeaderMap, secret: &SecretString) -> bool {
-    let given = headers.get(SECRET_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
-    given.ct_eq(secret.expose_secret().as_bytes()).into()
 }

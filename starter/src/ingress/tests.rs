@@ -1,12 +1,13 @@
 //! The ingress over HTTP, by hand and with the stand-in's own deliveries.
 
+use super::webhooks::LARGEST_BODY;
 use super::*;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use leadflow_activities::config::Config;
-use leadflow_activities::outreach::events::TellError;
+use leadflow_activities::outreach::events::{TellError, receive};
 use leadflow_activities::senders::Sender;
-use leadflow_activities::senders::unipile::Unipile;
+use leadflow_activities::senders::unipile::{SECRET_HEADER, Unipile};
 use leadflow_activities::store::accounts::NewAccount;
 use leadflow_activities::store::testing::each_backend;
 use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig};
