@@ -22,6 +22,8 @@ pub struct StoredEvent {
     /// The event as JSON.
     #[serde(skip)]
     pub body: String,
+    /// Whether a pull has yet to confirm it.
+    pub is_hint: bool,
     /// What it did, in words.
     pub effect: String,
     /// Ids of the workflows that it concerns.
@@ -39,6 +41,7 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) kind: &'a str,
     pub(crate) account_id: Option<&'a str>,
     pub(crate) body: &'a str,
+    pub(crate) is_hint: bool,
     pub(crate) now_ms: i64,
     /// Who stores it tells the workflows itself until then.
     pub(crate) lease_until_ms: i64,
@@ -53,8 +56,8 @@ pub(crate) struct Effect<'a> {
     pub(crate) tell: &'a [String],
 }
 
-const COLUMNS: &str = "id, source, event_key, kind, account_id, person_id, body, effect, tell, received_at_ms, \
-     signalled_at_ms FROM events";
+const COLUMNS: &str = "id, source, event_key, kind, account_id, person_id, body, is_hint, effect, tell, \
+     received_at_ms, signalled_at_ms FROM events";
 
 impl Store {
     /// Whether the database answers.
@@ -162,8 +165,8 @@ impl Store {
 /// Stores an event whose effect is not written yet; `false` when its key is known. Of two at once one waits for the other.
 pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) -> Result<bool, StoreError> {
     let inserted = sqlx::query(
-        "INSERT INTO events (id, tenant, source, event_key, kind, account_id, body, effect, tell, received_at_ms, \
-         lease_until_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, '', '[]', $8, $9) ON CONFLICT DO NOTHING",
+        "INSERT INTO events (id, tenant, source, event_key, kind, account_id, body, is_hint, effect, tell, received_at_ms, \
+         lease_until_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]', $9, $10) ON CONFLICT DO NOTHING",
     )
     .bind(new.id)
     .bind(new.tenant)
@@ -172,6 +175,7 @@ pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) 
     .bind(new.kind)
     .bind(new.account_id)
     .bind(new.body)
+    .bind(i64::from(new.is_hint))
     .bind(new.now_ms)
     .bind(new.lease_until_ms)
     .execute(transaction)
@@ -214,6 +218,13 @@ pub(crate) async fn note_effect(
     Ok(())
 }
 
+/// Keeps of an event only that it came, because it is about somebody who asked not to be processed.
+pub(crate) async fn forget_body(transaction: &mut AnyConnection, tenant: &str, id: &str) -> Result<(), StoreError> {
+    let forget = sqlx::query("UPDATE events SET body = '{}' WHERE tenant = $1 AND id = $2");
+    forget.bind(tenant).bind(id).execute(transaction).await?;
+    Ok(())
+}
+
 /// Forgets an event that concerns nobody here.
 pub(crate) async fn discard(transaction: &mut AnyConnection, tenant: &str, id: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM events WHERE tenant = $1 AND id = $2").bind(tenant).bind(id).execute(transaction).await?;
@@ -229,6 +240,7 @@ fn read_event(row: &AnyRow) -> Result<StoredEvent, StoreError> {
         account_id: row.try_get("account_id")?,
         person_id: row.try_get("person_id")?,
         body: row.try_get("body")?,
+        is_hint: row.try_get::<i64, _>("is_hint")? == 1,
         effect: row.try_get("effect")?,
         tell: from_json(&row.try_get::<String, _>("tell")?)?,
         received_at_ms: row.try_get("received_at_ms")?,

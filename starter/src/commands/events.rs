@@ -157,6 +157,7 @@ mod tests {
             account_id: Some("0190b8a0-0000-7000-8000-00000000000a".into()),
             person_id: None,
             body: "{\"text\":\"secret\"}".into(),
+            is_hint: false,
             effect: "unmatched: the message is from nobody known here".into(),
             tell: vec![],
             received_at_ms: 1_772_000_000_000,
