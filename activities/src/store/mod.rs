@@ -23,6 +23,7 @@ pub mod suppressions;
 #[doc(hidden)]
 pub mod testing;
 pub mod touches;
+pub(crate) mod unsubscribe_links;
 
 use crate::config::StoreConfig;
 use connect::Target;

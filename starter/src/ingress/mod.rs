@@ -2,9 +2,9 @@
 
 mod problem;
 mod telling;
-mod webhooks;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use crate::failure::Failure;
 use axum::Router;
@@ -16,14 +16,13 @@ use leadflow_activities::outreach::events::Teller;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
 use problem::Problem;
-use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use telling::Telling;
+use telling::{Nudge, Telling};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-pub use webhooks::UNIPILE_PATH;
+pub use webhooks::{Doors, UNIPILE_PATH};
 
 /// What the ingress works with.
 pub struct IngressOptions {
@@ -33,10 +32,9 @@ pub struct IngressOptions {
     /// Reaches the workflows: a Temporal client.
     pub teller: Arc<dyn Teller>,
     pub clock: Clock,
-    /// Whose the events of unknown accounts are.
+    /// Whose the events of unknown accounts are, and of sources that name no tenant.
     pub tenant: String,
-    /// What the provider sends along with every event.
-    pub secret: SecretString,
+    pub doors: Doors,
 }
 
 /// A running ingress. Dropping it ends it, too; what was not told then is told at the next start.
@@ -52,8 +50,8 @@ struct Shared {
     store: Store,
     clock: Clock,
     tenant: Arc<str>,
-    secret: Arc<SecretString>,
-    telling: telling::Queue,
+    doors: Arc<Doors>,
+    nudge: Nudge,
 }
 
 impl Ingress {
@@ -70,14 +68,13 @@ impl Ingress {
         })?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
-        let (telling, queue) =
-            Telling::start(options.store.clone(), options.teller, options.clock, options.tenant.clone());
+        let (telling, nudge) = Telling::start(options.store.clone(), options.teller, options.clock);
         let shared = Shared {
             store: options.store,
             clock: options.clock,
             tenant: options.tenant.into(),
-            secret: Arc::new(options.secret),
-            telling: queue,
+            doors: Arc::new(options.doors),
+            nudge,
         };
         let serve = axum::serve(listener, router(shared)).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;

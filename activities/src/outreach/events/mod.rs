@@ -8,6 +8,7 @@ mod incoming;
 mod own;
 mod person_change;
 mod tell;
+mod unsubscribe;
 mod whom;
 
 #[cfg(test)]
@@ -17,7 +18,8 @@ pub(super) use own::same_text;
 pub use person_change::{
     ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
 };
-pub use tell::{TellError, Teller, tell, tell_leftovers};
+pub use tell::{Leftovers, TellError, Teller, tell, tell_leftovers};
+pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
 
 use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
@@ -37,8 +39,9 @@ use uuid::Uuid;
 
 /// The provider of accounts; other sources are vendors of people's data, by their names in the configuration.
 const SOURCE: &str = "unipile";
-/// How long, in real time, who stored an event has to tell the workflows before a sweeper does.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long, in real time, who has taken an event has to tell the workflows before somebody else does. What is told twice
+/// does no harm.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// An event that is stored, now or before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,7 +124,8 @@ pub(crate) async fn record(
     event: &ProviderEvent,
     by: By,
 ) -> Result<Option<Received>, StoreError> {
-    let lease_ms = clock.virtual_ms(LEASE);
+    // Who takes events in has them told by whoever tells of leftovers, which makes one signal of many.
+    let lease_ms = if by == By::Webhook { 0 } else { clock.virtual_ms(LEASE) };
     let body = &to_json(event);
     store
         .write(|transaction| {

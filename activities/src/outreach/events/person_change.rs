@@ -104,7 +104,6 @@ pub async fn receive_person_change(
     source: &str,
     change: &PersonChange,
 ) -> Result<Received, StoreError> {
-    let lease_ms = clock.virtual_ms(super::LEASE);
     let body = &to_json(change);
     store
         .write(|transaction| {
@@ -121,7 +120,7 @@ pub async fn receive_person_change(
                     body,
                     is_hint: change.is_hint,
                     now_ms,
-                    lease_until_ms: now_ms.saturating_add(lease_ms),
+                    lease_until_ms: now_ms,
                 };
                 let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
                     Kept::Known(received) => return Ok(received),

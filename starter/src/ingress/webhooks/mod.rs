@@ -1,59 +1,87 @@
-//! Events of providers: checked, stored, applied and answered.
+//! Events of providers: checked, stored, applied and answered; and the way out of all mail.
+
+mod doors;
+mod person_change;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod unipile;
+mod unsubscribe;
+mod verify;
+
+pub use doors::Doors;
+pub use unipile::UNIPILE_PATH;
 
 use super::Shared;
 use super::problem::Problem;
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::body::Body;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use leadflow_activities::outreach::events::{ReceiveError, receive};
-use leadflow_activities::senders::unipile::SECRET_HEADER;
-use secrecy::{ExposeSecret, SecretString};
-use subtle::ConstantTimeEq;
+use axum::routing::{get, post};
+use futures::StreamExt;
+use leadflow_activities::outreach::events::Received;
+use leadflow_activities::store::StoreError;
+use refusal::{Reason, Refusal};
+use std::time::Duration;
+use tokio::time::timeout;
 
-/// Where Unipile posts to.
-pub const UNIPILE_PATH: &str = "/webhooks/unipile";
 /// Most bytes of one event.
 pub(super) const LARGEST_BODY: usize = 1024 * 1024;
+/// Of a larger body so much is read and dropped, so that who sends it comes to hear the answer.
+const DRAINED: usize = 16 * LARGEST_BODY;
+/// How long a body may take.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn router() -> Router<Shared> {
-    Router::new().route(UNIPILE_PATH, post(unipile))
+    Router::new()
+        .route(UNIPILE_PATH, post(unipile::receive))
+        .route("/webhooks/person-change/{source}", post(person_change::receive))
+        .route("/u/{token}", get(unsubscribe::show).post(unsubscribe::act))
 }
 
-async fn unipile(State(shared): State<Shared>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    if !knows_secret(&parts.headers, &shared.secret) {
-        let detail = format!("the header `{SECRET_HEADER}` does not hold the secret of this installation's webhooks");
-        return Problem::new(StatusCode::UNAUTHORIZED, &detail).into_response();
-    }
-    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "an event has at most 1 MiB").into_response();
+/// The whole body as it came: signatures are over its bytes.
+async fn read(body: Body) -> Result<Vec<u8>, Reason> {
+    let mut stream = body.into_data_stream();
+    let whole = async {
+        let (mut bytes, mut seen) = (Vec::new(), 0);
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(|_| Reason::BodyBroken)?;
+            seen += chunk.len();
+            if seen <= LARGEST_BODY {
+                bytes.extend_from_slice(&chunk);
+            } else if seen > DRAINED {
+                break;
+            }
+        }
+        if seen > LARGEST_BODY { Err(Reason::BodyTooLarge) } else { Ok(bytes) }
     };
-    match receive(&shared.store, shared.clock, &shared.tenant, &body).await {
+    timeout(READ_WITHIN, whole).await.unwrap_or(Err(Reason::BodyTooSlow))
+}
+
+/// What was stored is answered once no contact can begin that it forbids; Temporal is not waited for.
+async fn stored(shared: &Shared, received: &[Received]) {
+    if received.iter().any(|received| !received.tell.is_empty()) {
+        shared.nudge.now();
+    }
+    if let Some(at_ms) = received.iter().filter_map(|received| received.answer_at_ms).max() {
+        tokio::time::sleep(shared.clock.real_until(shared.clock.now_ms(), at_ms)).await;
+    }
+}
+
+/// To a provider: what it sent is in the store.
+async fn answer(shared: &Shared, received: Result<Vec<Received>, Refusal>) -> Response {
+    match received {
         Ok(received) => {
-            if !received.tell.is_empty() {
-                shared.telling.tell(received.event_id, received.tell);
-            }
-            if let Some(at_ms) = received.answer_at_ms {
-                tokio::time::sleep(shared.clock.real_until(shared.clock.now_ms(), at_ms)).await;
-            }
+            stored(shared, &received).await;
             (StatusCode::OK, axum::Json(serde_json::json!({}))).into_response()
         }
-        Err(ReceiveError::Event(error)) => Problem::new(StatusCode::BAD_REQUEST, &error.to_string()).into_response(),
-        Err(ReceiveError::Store(error)) => unstored(&error),
+        Err(refusal) => refusal.into_response(),
     }
 }
 
 /// The provider tries again later.
-pub(super) fn unstored(error: &leadflow_activities::store::StoreError) -> Response {
+pub(super) fn unstored(error: &StoreError) -> Response {
     tracing::error!(kind = error.kind.name(), "an event could not be stored");
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not take events at the moment").into_response()
-}
-
-/// Takes as long for a secret that is nearly right as for one that is not.
-fn knows_secret(headers: &HeaderMap, secret: &SecretString) -> bool {
-    let given = headers.get(SECRET_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
-    given.ct_eq(secret.expose_secret().as_bytes()).into()
 }
