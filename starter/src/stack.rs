@@ -5,7 +5,7 @@ use crate::embedded::data_folder::{DataFolder, Running};
 use crate::embedded::guard::{GuardedChild, guarded_command};
 use crate::embedded::server::{DevServer, DevServerOptions};
 use crate::failure::Failure;
-use crate::ingress::{Ingress, IngressOptions};
+use crate::ingress::{Doors, Ingress, IngressOptions};
 use crate::launch::Launcher;
 use crate::site::in_folder;
 use leadflow_activities::config::{Config, VARIABLES};
@@ -247,14 +247,14 @@ impl Stack {
 /// Starts an ingress of its own and has the stand-in for Unipile post to it. Nobody else knows its secret.
 async fn take_events(config: &mut Config, store: &Store, client: &Client, clock: Clock) -> Result<Ingress, Failure> {
     let secret = Uuid::now_v7().to_string();
-    config.webhook_secret = Some(secret.clone().into());
+    config.webhooks.unipile_secrets = vec![secret.clone().into()];
     let ingress = Ingress::start(IngressOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         store: store.clone(),
         teller: Arc::new(client.clone()),
         clock,
         tenant: config.tenant.clone(),
-        secret: secret.clone().into(),
+        doors: Doors::from_config(config)?,
     })
     .await?;
     let failed = |error: String| Failure::Failed(format!("the stand-in for Unipile takes no webhook: {error}"));

@@ -27,6 +27,7 @@ mod tenants;
 #[doc(hidden)]
 pub mod testing;
 pub mod touches;
+pub(crate) mod unsubscribe_links;
 
 use crate::config::StoreConfig;
 use connect::Target;

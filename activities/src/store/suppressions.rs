@@ -200,6 +200,23 @@ pub(crate) async fn suppressed(
     Ok(None)
 }
 
+/// Whether this very value is on the list.
+pub(crate) async fn is_listed(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    kind: SuppressionKind,
+    value: &str,
+) -> Result<bool, StoreError> {
+    let entries: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM suppressions WHERE tenant = $1 AND kind = $2 AND value = $3")
+            .bind(tenant)
+            .bind(kind.name())
+            .bind(value.to_lowercase())
+            .fetch_one(transaction)
+            .await?;
+    Ok(entries > 0)
+}
+
 /// Ends whatever is open for a person whose row is locked; returns the ids of the enrollments.
 pub(crate) async fn end_open(
     transaction: &mut AnyConnection,

@@ -2,14 +2,14 @@
 
 use super::tell;
 use crate::failure::Failure;
-use crate::ingress::{Ingress, IngressOptions, UNIPILE_PATH};
+use crate::ingress::{Doors, Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
 use leadflow_worker::cli::asked_to_stop;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Take in what Unipile tells: replies, accepted invitations, bounces, lost accounts
+/// Take webhooks in: replies, connections, bounces, lost accounts, job changes, opt-outs by link
 ///
 /// Needs the secret that Unipile sends along, in `UNIPILE_WEBHOOK_SECRET`. Put a proxy with TLS before it.
 ///
@@ -24,13 +24,12 @@ pub struct ServeArgs {
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
-    let secret = site.config.webhook_secret.clone().ok_or_else(|| {
-        Failure::Failed(
-            "no secret tells real events from forged ones\n\
-             hint: set UNIPILE_WEBHOOK_SECRET to a long random text, here and in the webhook's header"
-                .into(),
-        )
-    })?;
+    let doors = Doors::from_config(&site.config)?;
+    if !doors.knows_unipile() {
+        tell(
+            "warning: events of Unipile are refused; hint: set UNIPILE_WEBHOOK_SECRET, here and in the webhook's header",
+        );
+    }
     let store = site.installation_store().await?;
     let (client, _) = site.temporal().await?;
     let ingress = Ingress::start(IngressOptions {
@@ -39,10 +38,10 @@ pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
         teller: Arc::new(client),
         clock: site.clock,
         tenant: site.tenant().to_owned(),
-        secret,
+        doors,
     })
     .await?;
-    tell(&format!("Unipile's events are taken at http://{}{UNIPILE_PATH}", ingress.address()));
+    tell(&format!("events are taken at http://{}, Unipile's at {UNIPILE_PATH}", ingress.address()));
     asked_to_stop().await;
     tell("stopping");
     ingress.stop().await;

@@ -1,12 +1,13 @@
 //! The ingress over HTTP, by hand and with the stand-in's own deliveries.
 
+use super::webhooks::LARGEST_BODY;
 use super::*;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use leadflow_activities::config::Config;
-use leadflow_activities::outreach::events::TellError;
+use leadflow_activities::outreach::events::{TellError, receive};
 use leadflow_activities::senders::Sender;
-use leadflow_activities::senders::unipile::Unipile;
+use leadflow_activities::senders::unipile::{SECRET_HEADER, Unipile};
 use leadflow_activities::store::accounts::NewAccount;
 use leadflow_activities::store::testing::each_backend;
 use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig};
@@ -16,14 +17,19 @@ use leadflow_workflows::domain::permits::Limits;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 
 const SECRET: &str = "a-long-random-text";
 const EVENT: &str = r#"{"event":"new_relation","account_id":"acc_7Qd","account_type":"LINKEDIN","user_provider_id":"ACoAAAsim001","user_public_identifier":"dana-whitlock"}"#;
 
+/// Remembers who was told, unless it is away.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+pub(super) struct Told {
+    list: Mutex<Vec<String>>,
+    is_away: AtomicBool,
+}
 
 impl Teller for Told {
     fn start(&self, _request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
@@ -31,19 +37,28 @@ impl Teller for Told {
     }
 
     fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
-        self.0.lock().unwrap().push(workflow_id.to_owned());
+        if self.is_away.load(Ordering::Relaxed) {
+            return async { Err(TellError::Temporal("away".into())) }.boxed();
+        }
+        self.list.lock().unwrap().push(workflow_id.to_owned());
         async { Ok(()) }.boxed()
     }
 }
 
 async fn start(store: &Store, teller: Arc<Told>) -> Ingress {
+    let mut config = Config::default();
+    config.webhooks.unipile_secrets = vec![SECRET.into()];
+    start_with(store, teller, Clock::system(), Doors::from_config(&config).unwrap()).await
+}
+
+pub(super) async fn start_with(store: &Store, teller: Arc<dyn Teller>, clock: Clock, doors: Doors) -> Ingress {
     let options = IngressOptions {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         store: store.clone(),
         teller,
-        clock: Clock::system(),
+        clock,
         tenant: "default".into(),
-        secret: SECRET.into(),
+        doors,
     };
     Ingress::start(options).await.unwrap()
 }
@@ -58,13 +73,13 @@ async fn post(ingress: &Ingress, secret: Option<&str>, body: impl Into<reqwest::
     (response.status().as_u16(), kind, response.json().await.unwrap())
 }
 
-fn client() -> reqwest::Client {
+pub(super) fn client() -> reqwest::Client {
     // A second installation of the same provider changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
-async fn add_account(store: &Store, provider_account_id: &str) {
+pub(super) async fn add_account(store: &Store, provider_account_id: &str) {
     let settings = AccountSettings {
         time_zone: "Europe/Berlin".into(),
         country: "DE".into(),
@@ -139,11 +154,11 @@ async fn the_stand_in_delivers_and_the_workflows_are_told() {
         let lost = AccountChange { status: Some("CREDENTIALS".into()), restricted: None };
         sandbox.change_unipile_account("acc_li_1", &lost).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while told.0.lock().unwrap().is_empty() {
+        while told.list.lock().unwrap().is_empty() {
             assert!(Instant::now() < deadline, "nobody was told: {:?}", sandbox.deliveries());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(*told.0.lock().unwrap(), ["account/a1"]);
+        assert_eq!(*told.list.lock().unwrap(), ["account/a1"]);
         assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "disconnected");
         ingress.stop().await;
         let event = store.events("default", false, 1).await.unwrap().remove(0);
@@ -159,7 +174,6 @@ async fn what_an_ingress_left_over_is_told_at_the_next_start() {
         add_account(&store, "acc_7Qd").await;
         let status = r#"{"AccountStatus":{"account_id":"acc_7Qd","account_type":"LINKEDIN","message":"ERROR"}}"#;
         receive(&store, Clock::system(), "default", status.as_bytes()).await.unwrap();
-        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
         let told = Arc::new(Told::default());
         let ingress = start(&store, Arc::clone(&told)).await;
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -167,7 +181,40 @@ async fn what_an_ingress_left_over_is_told_at_the_next_start() {
             assert!(Instant::now() < deadline, "nobody was told");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(*told.0.lock().unwrap(), ["account/a1"]);
+        assert_eq!(*told.list.lock().unwrap(), ["account/a1"]);
+        ingress.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_temporal_is_away_every_event_is_answered_and_afterwards_all_are_told() {
+    each_backend(async |store| {
+        add_account(&store, "acc_7Qd").await;
+        let told = Arc::new(Told::default());
+        told.is_away.store(true, Ordering::Relaxed);
+        let ingress = start(&store, Arc::clone(&told)).await;
+        for message in ["CREDENTIALS", "OK"].into_iter().cycle().take(41) {
+            let status = format!(
+                r#"{{"AccountStatus":{{"account_id":"acc_7Qd","account_type":"LINKEDIN","message":"{message}"}}}}"#
+            );
+            assert_eq!(post(&ingress, Some(SECRET), status).await.0, 200);
+        }
+        let untold = async || {
+            let events = store.events("default", false, 100).await.unwrap();
+            assert_eq!(events.len(), 41);
+            events.iter().filter(|event| event.signalled_at_ms.is_none()).count()
+        };
+        assert_eq!(untold().await, 41);
+        told.is_away.store(false, Ordering::Relaxed);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while untold().await > 0 {
+            assert!(Instant::now() < deadline, "not all are told");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let told = told.list.lock().unwrap().clone();
+        assert!(!told.is_empty() && told.iter().all(|id| id == "account/a1"), "{told:?}");
+        assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "disconnected", "the last one counts");
         ingress.stop().await;
     })
     .await;

@@ -109,6 +109,26 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
     answered(scope, &answer).await
 }
 
+/// What an opt-out by mail does, for one by the link in a mail.
+pub(super) async fn unsubscribed(
+    scope: &mut Scope<'_>,
+    person_id: String,
+    address: &str,
+    message_id: &str,
+) -> Result<Applied, StoreError> {
+    let answer = Answer {
+        person_id,
+        kind: ReplyKind::OptOut,
+        is_complaint: false,
+        channel: Channel::Email,
+        message_id,
+        text: "",
+        address: Some(address.to_owned()),
+        at_ms: scope.now_ms,
+    };
+    answered(scope, &answer).await
+}
+
 async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied, StoreError> {
     let person_id = Some(answer.person_id.clone());
     // An opt-out holds however old it is.

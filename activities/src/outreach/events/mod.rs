@@ -6,14 +6,20 @@
 
 mod incoming;
 mod own;
+mod person_change;
 mod tell;
+mod unsubscribe;
 mod whom;
 
 #[cfg(test)]
 pub(super) mod tests;
 
 pub(super) use own::same_text;
-pub use tell::{TellError, Teller, tell, tell_leftovers};
+pub use person_change::{
+    ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
+};
+pub use tell::{Leftovers, TellError, Teller, tell, tell_leftovers};
+pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
 
 use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
@@ -31,10 +37,11 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The only provider that tells anything so far.
+/// The provider of accounts; other sources are vendors of people's data, by their names in the configuration.
 const SOURCE: &str = "unipile";
-/// How long, in real time, who stored an event has to tell the workflows before a sweeper does.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long, in real time, who has taken an event has to tell the workflows before somebody else does. What is told twice
+/// does no harm.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// An event that is stored, now or before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +109,9 @@ pub async fn reprocess(
     if store.knows_event(tenant, &event.source, &event.event_key).await? {
         return Ok(None);
     }
+    if event.source != SOURCE {
+        return person_change::again(store, clock, tenant, event).await.map(Some);
+    }
     record(store, clock, tenant, &from_json(&event.body)?, By::Webhook).await
 }
 
@@ -114,7 +124,8 @@ pub(crate) async fn record(
     event: &ProviderEvent,
     by: By,
 ) -> Result<Option<Received>, StoreError> {
-    let lease_ms = clock.virtual_ms(LEASE);
+    // Who takes events in has them told by whoever tells of leftovers, which makes one signal of many.
+    let lease_ms = if by == By::Webhook { 0 } else { clock.virtual_ms(LEASE) };
     let body = &to_json(event);
     let account = &account(store, &event.account).await?;
     let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
@@ -123,7 +134,7 @@ pub(crate) async fn record(
         .write(|transaction| {
             async move {
                 let now_ms = clock.now_ms();
-                let mut id = Uuid::now_v7().to_string();
+                let id = Uuid::now_v7().to_string();
                 let new = NewEvent {
                     id: &id,
                     tenant,
@@ -132,26 +143,14 @@ pub(crate) async fn record(
                     kind: kind(&event.what),
                     account_id: account.as_ref().map(|account| account.id.as_str()),
                     body,
+                    is_hint: false,
                     now_ms,
                     lease_until_ms: now_ms.saturating_add(lease_ms),
                 };
-                let is_new = insert(transaction, &new).await?;
-                if !is_new {
-                    let known = by_key(transaction, tenant, SOURCE, &event.key, store.for_update()).await?;
-                    let Some(known) = known else {
-                        // It is stored with another tenant, who had nobody's events until this account was known.
-                        let received =
-                            Received { event_id: id, is_new, settled: false, tell: vec![], answer_at_ms: None };
-                        return Ok(Some(received));
-                    };
-                    if known.person_id.is_some() || !known.effect.starts_with(UNMATCHED) {
-                        let answer_at_ms =
-                            answer_at_ms(transaction, tenant, known.person_id.as_deref(), &known.tell, now_ms).await?;
-                        let tell = if known.signalled_at_ms.is_none() { known.tell } else { Vec::new() };
-                        return Ok(Some(Received { event_id: known.id, is_new, settled: false, tell, answer_at_ms }));
-                    }
-                    id = known.id;
-                }
+                let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
+                    Kept::Known(received) => return Ok(Some(received)),
+                    Kept::Unapplied { id, is_new } => (id, is_new),
+                };
                 let applied = match account {
                     Some(account) => {
                         let for_update = store.for_update();
@@ -167,21 +166,56 @@ pub(crate) async fn record(
                     discard(transaction, tenant, &id).await?;
                     return Ok(None);
                 }
-                let effect = Effect {
-                    account_id: account.as_ref().map(|account| account.id.as_str()),
-                    person_id: applied.person_id.as_deref(),
-                    text: &applied.effect,
-                    tell: &applied.tell,
-                };
-                note_effect(transaction, tenant, &id, &effect, now_ms).await?;
-                let answer_at_ms =
-                    answer_at_ms(transaction, tenant, applied.person_id.as_deref(), &applied.tell, now_ms).await?;
-                let Applied { settled, tell, .. } = applied;
-                Ok(Some(Received { event_id: id, is_new, settled, tell, answer_at_ms }))
+                let account_id = account.as_ref().map(|account| account.id.as_str());
+                noted(transaction, tenant, id, is_new, account_id, applied, now_ms).await.map(Some)
             }
             .boxed()
         })
         .await
+}
+
+/// An event in the store, before it is applied.
+enum Kept {
+    /// It has had its effect.
+    Known(Received),
+    /// It is new, or concerned nobody when it came.
+    Unapplied { id: String, is_new: bool },
+}
+
+async fn keep(transaction: &mut AnyConnection, for_update: &str, new: &NewEvent<'_>) -> Result<Kept, StoreError> {
+    if insert(transaction, new).await? {
+        return Ok(Kept::Unapplied { id: new.id.to_owned(), is_new: true });
+    }
+    let Some(known) = by_key(transaction, new.tenant, new.source, new.event_key, for_update).await? else {
+        // It is stored with another tenant, who had nobody's events until this account was known.
+        let event_id = new.id.to_owned();
+        let received = Received { event_id, is_new: false, settled: false, tell: Vec::new(), answer_at_ms: None };
+        return Ok(Kept::Known(received));
+    };
+    if known.person_id.is_none() && known.effect.starts_with(UNMATCHED) {
+        return Ok(Kept::Unapplied { id: known.id, is_new: false });
+    }
+    let person_id = known.person_id.as_deref();
+    let answer_at_ms = answer_at_ms(transaction, new.tenant, person_id, &known.tell, new.now_ms).await?;
+    let tell = if known.signalled_at_ms.is_none() { known.tell } else { Vec::new() };
+    Ok(Kept::Known(Received { event_id: known.id, is_new: false, settled: false, tell, answer_at_ms }))
+}
+
+/// Writes down what an event did.
+async fn noted(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    event_id: String,
+    is_new: bool,
+    account_id: Option<&str>,
+    applied: Applied,
+    now_ms: i64,
+) -> Result<Received, StoreError> {
+    let Applied { person_id, effect: text, tell, settled } = &applied;
+    let person_id = person_id.as_deref();
+    note_effect(transaction, tenant, &event_id, &Effect { account_id, person_id, text, tell }, now_ms).await?;
+    let answer_at_ms = answer_at_ms(transaction, tenant, person_id, tell, now_ms).await?;
+    Ok(Received { event_id, is_new, settled: *settled, tell: applied.tell, answer_at_ms })
 }
 
 const UNMATCHED: &str = "unmatched";

@@ -3,5 +3,6 @@
 
 mod errors;
 mod limits;
+mod one_click;
 mod repeats;
 mod world;

@@ -1,8 +1,12 @@
 //! Each kind of event on both databases: once, doubled, out of order, and of people nobody knows.
 
+mod person_changes;
+mod telling;
+mod unsubscribe;
 mod world;
 
 use super::*;
+use crate::store::events::EventFilter;
 use crate::store::testing::each_backend;
 use futures::future::join_all;
 use serde_json::json;
@@ -292,22 +296,6 @@ async fn the_answer_waits_for_a_call_that_may_still_begin() {
         let body = world.message("msg_9", "dana", "Thanks", 0);
         assert_eq!(world.receive(&body).await.answer_at_ms, Some(begin_by_ms));
         assert_eq!(world.receive(&body).await.answer_at_ms, Some(begin_by_ms), "for a repeat as well");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_nobody_told_is_told_by_the_sweeper() {
-    each_backend(async |store| {
-        let world = World::new(&store).await;
-        let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
-        let teller = Told::default();
-        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 0, "leased by who stored it");
-        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
-        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 1);
-        assert_eq!(teller.list(), received.tell);
-        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
-        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 0);
     })
     .await;
 }
