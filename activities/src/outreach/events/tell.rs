@@ -1,12 +1,17 @@
 //! Has the workflows look that an event concerns. What is told twice is read twice and does nothing more.
 
 use super::LEASE;
+use crate::config::Config;
+use crate::outreach::reply_reading::start_of;
 use crate::store::{Store, StoreError};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use leadflow_clock::Clock;
+use leadflow_workflows::domain::timings::Timings;
 use leadflow_workflows::enrollment::Enrollment;
+use leadflow_workflows::reply_reading;
 use leadflow_workflows::sender_account::SenderAccount;
+use std::sync::Arc;
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::tonic::{Code, IntoRequest};
@@ -23,6 +28,11 @@ pub trait Teller: Send + Sync {
 
     /// Starts a workflow in this client's namespace. One that runs, or has run to its end, is left alone.
     fn start(&self, request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>>;
+
+    /// How patient the reading of a reply by a model is; `None` where no model reads replies.
+    fn readings(&self) -> Option<Timings> {
+        None
+    }
 }
 
 /// A workflow could not be told; a sweeper does later.
@@ -67,6 +77,45 @@ impl Teller for Client {
     }
 }
 
+/// A Temporal client, of an installation in which a model reads replies.
+struct WithReadings {
+    client: Client,
+    timings: Timings,
+}
+
+impl Teller for WithReadings {
+    fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+        self.client.look(workflow_id)
+    }
+
+    fn start(&self, request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
+        self.client.start(request)
+    }
+
+    fn readings(&self) -> Option<Timings> {
+        Some(self.timings)
+    }
+}
+
+/// What reaches the workflows of an installation. Without a key of OpenAI, or its stand-in, replies stay unread.
+pub fn teller(client: Client, config: &Config) -> Arc<dyn Teller> {
+    match config.openai.api_key {
+        Some(_) => Arc::new(WithReadings { client, timings: config.timings }),
+        None => Arc::new(client),
+    }
+}
+
+/// Tells one workflow, by what its id begins with.
+async fn tell_one(teller: &dyn Teller, tenant: &str, workflow_id: &str) -> Result<(), TellError> {
+    match workflow_id.strip_prefix(reply_reading::PREFIX) {
+        Some(reply_id) => match teller.readings() {
+            Some(timings) => teller.start(start_of(tenant, reply_id, timings)?).await,
+            None => Ok(()),
+        },
+        None => teller.look(workflow_id).await,
+    }
+}
+
 /// Tells the workflows that an event concerns, and notes that.
 pub async fn tell(
     store: &Store,
@@ -77,8 +126,8 @@ pub async fn tell(
     workflow_ids: &[String],
 ) -> Result<(), TellError> {
     // Collected first: a future that holds a lazy iterator over borrowed ids cannot be sent between threads.
-    let looks: Vec<_> = workflow_ids.iter().map(|id| teller.look(id)).collect();
-    let told: Vec<_> = futures::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
+    let tellings: Vec<_> = workflow_ids.iter().map(|id| tell_one(teller, tenant, id).boxed()).collect();
+    let told: Vec<_> = futures::stream::iter(tellings).buffer_unordered(AT_ONCE).collect().await;
     told.into_iter().collect::<Result<Vec<()>, _>>()?;
     Ok(store.note_told(tenant, event_id, clock.now_ms()).await?)
 }
