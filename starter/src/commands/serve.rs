@@ -5,9 +5,9 @@ use crate::failure::Failure;
 use crate::ingress::{Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
+use leadflow_activities::outreach::events::teller;
 use leadflow_worker::cli::asked_to_stop;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 /// Take in what Unipile tells: replies, accepted invitations, bounces, lost accounts
 ///
@@ -36,7 +36,7 @@ pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),
-        teller: Arc::new(client),
+        teller: teller(client, &site.config),
         clock: site.clock,
         tenant: site.tenant().to_owned(),
         secret,

@@ -6,6 +6,7 @@ mod cost;
 mod courses;
 mod endings;
 mod kills;
+mod readings;
 mod replies;
 mod two_tools;
 
