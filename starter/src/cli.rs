@@ -6,6 +6,7 @@ use crate::commands::campaign::{self, CampaignCommand};
 use crate::commands::events::{self, EventsCommand};
 use crate::commands::history::{self, HistoryCommand};
 use crate::commands::lead::{self, LeadCommand};
+use crate::commands::reply::{self, ReplyCommand};
 use crate::commands::search::{self, SearchCommand};
 use crate::commands::sequence::{self, SequenceCommand};
 use crate::commands::serve::{self, ServeArgs};
@@ -57,6 +58,8 @@ enum Command {
     Sequence(SequenceCommand),
     #[command(subcommand)]
     Suppression(SuppressionCommand),
+    #[command(subcommand)]
+    Reply(ReplyCommand),
     Serve(ServeArgs),
     #[command(subcommand)]
     Events(EventsCommand),
@@ -128,6 +131,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Campaign(command) => campaign::run(command, global).await,
         Command::Sequence(command) => sequence::run(command, global).await,
         Command::Suppression(command) => suppression::run(command, global).await,
+        Command::Reply(command) => reply::run(command, global).await,
         Command::Serve(args) => serve::run(&args, global).await,
         Command::Events(command) => events::run(command, global).await,
         Command::Budget(command) => budget::run(command, global).await,

@@ -8,6 +8,7 @@ pub mod events;
 pub mod history;
 mod keys;
 pub mod lead;
+pub mod reply;
 pub mod search;
 pub mod sequence;
 pub mod serve;

@@ -10,6 +10,7 @@ use crate::launch::Launcher;
 use crate::site::in_folder;
 use leadflow_activities::config::{Config, VARIABLES};
 use leadflow_activities::gate::Gate;
+use leadflow_activities::outreach::events::teller;
 use leadflow_activities::senders::Sender;
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
@@ -21,7 +22,6 @@ use secrecy::ExposeSecret;
 use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 use temporalio_client::Client;
 use uuid::Uuid;
@@ -251,7 +251,7 @@ async fn take_events(config: &mut Config, store: &Store, client: &Client, clock:
     let ingress = Ingress::start(IngressOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         store: store.clone(),
-        teller: Arc::new(client.clone()),
+        teller: teller(client.clone(), config),
         clock,
         tenant: config.tenant.clone(),
         doors: Doors::from_config(config)?,

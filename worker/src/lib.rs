@@ -6,7 +6,10 @@ pub mod temporal;
 use anyhow::Context;
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::Gate;
-use leadflow_activities::outreach::{OutreachActivities, OutreachWork, UnipileActivities};
+use leadflow_activities::outreach::events::teller;
+use leadflow_activities::outreach::{
+    OutreachActivities, OutreachWork, ReplyActivities, ReplyReader, UnipileActivities,
+};
 use leadflow_activities::providers::Clients;
 use leadflow_activities::search::{PaidActivities, SearchActivities, SearchWork};
 use leadflow_activities::senders::unipile::Unipile;
@@ -16,6 +19,7 @@ use leadflow_workflows::campaign::Campaign;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
+use leadflow_workflows::reply_reading::ReplyReading;
 use leadflow_workflows::sender_account::SenderAccount;
 use leadflow_workflows::{QUEUE, QUEUE_LONG};
 use std::future::Future;
@@ -52,16 +56,21 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
     let mut workers = Vec::new();
     let search = options(QUEUE)
         .register_workflow::<LeadSearch>()?
+        .register_workflow::<ReplyReading>()?
         .register_activities(SearchActivities(Arc::clone(&work)))
         .build();
     workers.push(Worker::new(&runtime, client.clone(), search)?);
     for provider in Provider::SEARCH {
         let per_minute = f64::from(config.provider(provider).calls_per_minute);
-        let paid = options(provider.task_queue())
+        let mut paid = options(provider.task_queue())
             .max_task_queue_activities_per_second(per_minute / 60.0)
-            .register_activities(PaidActivities(Arc::clone(&work)))
-            .build();
-        workers.push(Worker::new(&runtime, client.clone(), paid)?);
+            .register_activities(PaidActivities(Arc::clone(&work)));
+        if provider == Provider::Openai {
+            let workflows = teller(client.clone(), &config);
+            let reader = ReplyReader { models: Arc::clone(&work), workflows };
+            paid = paid.register_activities(ReplyActivities(Arc::new(reader)));
+        }
+        workers.push(Worker::new(&runtime, client.clone(), paid.build())?);
     }
     if let Some(outreach) = outreach {
         // Runs that live for weeks go on with the newest build.
@@ -118,7 +127,7 @@ fn outreach(
         sender: Arc::new(sender),
         config: Arc::clone(config),
         clock,
-        workflows: Arc::new(client.clone()),
+        workflows: teller(client.clone(), config),
     })))
 }
 

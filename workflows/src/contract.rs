@@ -1,7 +1,8 @@
 //! The activities that the workflows need, by name and type. The crate `leadflow-activities` implements them; a
 //! difference between the two does not compile. The error type of a declaration means nothing to the SDK.
 
-use crate::domain::ids::{AccountId, CampaignId, EnrollmentId, SearchId, TenantId};
+use crate::domain::answers::ReplyLabel;
+use crate::domain::ids::{AccountId, CampaignId, EnrollmentId, ReplyId, SearchId, TenantId};
 use crate::domain::money::MicroUsd;
 use crate::domain::outreach::{Action, EnrollmentState, Hold};
 use crate::domain::search_plan::{Job, Outcome, SearchPlan};
@@ -269,4 +270,41 @@ pub mod outreach {
 /// The marker types, for the implementations.
 pub mod unipile {
     pub use super::unipile_activities::*;
+}
+
+/// Which reply an activity works for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyRef {
+    pub tenant: TenantId,
+    pub reply_id: ReplyId,
+}
+
+/// What came of a model's reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ReplyRead {
+    Labelled {
+        label: ReplyLabel,
+    },
+    /// It stays a person's reply that no model has read; why, without personal data.
+    NotRead {
+        problem: String,
+    },
+}
+
+/// Task queue of [`crate::domain::provider::Provider::Openai`], where the server holds the rate limit.
+pub struct ReplyActivities;
+
+#[activity_definitions]
+impl ReplyActivities {
+    /// Has a model say what a reply is and how the person takes our offer, and stores that.
+    #[activity(name = "openai.read_reply")]
+    pub fn read_reply(_reply: ReplyRef) -> Result<ReplyRead, Infallible> {
+        unimplemented!()
+    }
+}
+
+/// The marker types, for the implementations.
+pub mod reply {
+    pub use super::reply_activities::*;
 }

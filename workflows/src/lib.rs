@@ -11,6 +11,7 @@ pub mod contract;
 pub mod domain;
 pub mod enrollment;
 pub mod lead_search;
+pub mod reply_reading;
 pub mod sender_account;
 pub mod shell;
 

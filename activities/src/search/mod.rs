@@ -9,7 +9,7 @@ mod insights;
 mod maps;
 mod people;
 mod personas;
-mod questions;
+pub(crate) mod questions;
 mod reasons;
 
 use crate::config::Config;
@@ -284,7 +284,7 @@ impl SearchWork {
 }
 
 /// Who makes a call: a later attempt of the same activity takes over what an earlier one left behind.
-fn owner(ctx: &ActivityContext) -> CallOwner<'_> {
+pub(crate) fn owner(ctx: &ActivityContext) -> CallOwner<'_> {
     let info = ctx.info();
     CallOwner {
         workflow_id: info.workflow_id.as_deref().unwrap_or_default(),
@@ -323,7 +323,7 @@ fn fault(type_name: &str, message: &str) -> ActivityError {
         .into()
 }
 
-fn later(type_name: &str, retry_after: Duration) -> ActivityError {
+pub(crate) fn later(type_name: &str, retry_after: Duration) -> ActivityError {
     ApplicationFailure::builder(type_name.replace('_', " "))
         .type_name(type_name.to_string())
         .next_retry_delay(retry_after)

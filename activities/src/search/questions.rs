@@ -2,7 +2,7 @@
 
 use super::books::stage;
 use super::{Paid, SearchWork, not_set_up, owner};
-use crate::gate::{CallId, PaidCall, Settled, UsageNumbers};
+use crate::gate::{CallId, CallOwner, Called, GateError, PaidCall, Settled, UsageNumbers};
 use crate::providers::schema::{parse_checked, strict_schema};
 use crate::providers::{Clients, Content, Gemini, ModelAnswer, OpenAi, ProviderError, StructuredCall, Usage};
 use crate::store::searches::Search;
@@ -29,10 +29,21 @@ pub(super) struct Question<'a, A: Checked> {
 
 /// A model's answer after its check. Only good ones are kept.
 #[derive(Serialize, Deserialize)]
-pub(super) enum Verdict<A> {
+pub(crate) enum Verdict<A> {
     Good(A),
     /// What is wrong, for the next round; without personal data.
     Bad(String),
+}
+
+/// On whose books a question to a model goes.
+pub(crate) struct Billing<'a> {
+    pub(crate) tenant: &'a str,
+    /// The search, or what has a budget of its own like one.
+    pub(crate) search_id: &'a str,
+    /// Within which equal questions share their answer.
+    pub(crate) scope: &'a str,
+    pub(crate) round: u32,
+    pub(crate) owner: CallOwner<'a>,
 }
 
 impl SearchWork {
@@ -48,12 +59,12 @@ impl SearchWork {
         A::Asked: Sync,
     {
         let provider = question.job.provider();
-        let schema = strict_schema::<A>();
         let mut facts = question.facts;
         if !question.round.problem.is_empty() {
             facts["repair"] = Value::String(question.round.problem.clone());
         }
-        let unnamed = StructuredCall {
+        let schema = strict_schema::<A>();
+        let call = StructuredCall {
             call_id: "",
             schema_name: question.name,
             schema: &schema,
@@ -62,27 +73,64 @@ impl SearchWork {
             max_output_tokens: question.max_output_tokens,
         };
         let Some(model) = Model::of(&self.clients, provider) else { return Ok(Paid::Held(not_set_up(provider))) };
-        let request = model.request(&unnamed);
-        let bound = model.at_most(request.len(), question.max_output_tokens);
-        let call = PaidCall {
+        let billing = Billing {
             tenant: &search.tenant,
             search_id: &search.id,
+            scope: &search.id,
+            round: question.round.number,
+            owner: owner(ctx),
+        };
+        let called = self.asked(model, provider, &billing, call, question.asked).await;
+        self.settle(ctx, search, stage(question.job), called).await
+    }
+
+    /// Asks OpenAI on behalf of no search; `None` where it is not set up.
+    pub(crate) async fn ask_openai<A>(
+        &self,
+        billing: &Billing<'_>,
+        call: StructuredCall<'_>,
+        asked: &A::Asked,
+    ) -> Option<Result<Called<Verdict<A>>, GateError>>
+    where
+        A: Checked + JsonSchema + Serialize + DeserializeOwned + Send,
+        A::Asked: Sync,
+    {
+        let model = Model::of(&self.clients, Provider::Openai)?;
+        Some(self.asked(model, Provider::Openai, billing, call, asked).await)
+    }
+
+    async fn asked<A>(
+        &self,
+        model: Model<'_>,
+        provider: Provider,
+        billing: &Billing<'_>,
+        unnamed: StructuredCall<'_>,
+        asked: &A::Asked,
+    ) -> Result<Called<Verdict<A>>, GateError>
+    where
+        A: Checked + JsonSchema + Serialize + DeserializeOwned + Send,
+        A::Asked: Sync,
+    {
+        let request = model.request(&unnamed);
+        let bound = model.at_most(request.len(), unnamed.max_output_tokens);
+        let call = PaidCall {
+            tenant: billing.tenant,
+            search_id: billing.search_id,
             lead: None,
             provider,
-            operation: question.name,
-            scope: &search.id,
-            repair_round: question.round.number,
+            operation: unnamed.schema_name,
+            scope: billing.scope,
+            repair_round: billing.round,
             request: &request,
             bound: bound.cost(&self.config.models),
-            owner: owner(ctx),
+            owner: billing.owner,
         };
         let perform = |call_id: CallId| async move {
             let call = StructuredCall { call_id: call_id.as_str(), ..unnamed };
             let answer = model.structured(&call).await?;
-            Ok(self.judge(model.used(&answer), answer, question.asked))
+            Ok(self.judge(model.used(&answer), answer, asked))
         };
-        let called = self.gate.call(call, perform).await;
-        self.settle(ctx, search, stage(question.job), called).await
+        self.gate.call(call, perform).await
     }
 
     fn judge<A>(&self, used: Usage, answer: ModelAnswer, asked: &A::Asked) -> Settled<Verdict<A>>

@@ -61,6 +61,7 @@ pub(crate) struct NewEvent<'a> {
 #[derive(Debug)]
 pub(crate) struct Left {
     pub(crate) id: String,
+    pub(crate) tenant: String,
     /// Ids of workflows.
     pub(crate) tell: Vec<String>,
 }
@@ -159,7 +160,7 @@ impl Store {
         };
         let sql = format!(
             "UPDATE events SET lease_until_ms = $2 WHERE id IN (SELECT id FROM events WHERE signalled_at_ms IS NULL \
-             AND lease_until_ms <= $1 ORDER BY received_at_ms, id LIMIT $3{unlocked}) RETURNING id, tell"
+             AND lease_until_ms <= $1 ORDER BY received_at_ms, id LIMIT $3{unlocked}) RETURNING id, tenant, tell"
         );
         self.write(|transaction| {
             let sql = sql.clone();
@@ -171,7 +172,8 @@ impl Store {
                     .fetch_all(&mut **transaction)
                     .await?;
                 let read = |row: &AnyRow| {
-                    Ok(Left { id: row.try_get("id")?, tell: from_json(&row.try_get::<String, _>("tell")?)? })
+                    let tell = from_json(&row.try_get::<String, _>("tell")?)?;
+                    Ok(Left { id: row.try_get("id")?, tenant: row.try_get("tenant")?, tell })
                 };
                 rows.iter().map(read).collect()
             }

@@ -9,6 +9,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "lead search", include_str!("migrations/0002_lead_search.sql")),
     (3, "outreach", include_str!("migrations/0003_outreach.sql")),
     (5, "webhooks", include_str!("migrations/0005_webhooks.sql")),
+    (7, "replies", include_str!("migrations/0007_replies.sql")),
 ];
 
 const ROW_SECURITY: &str = include_str!("migrations/row_security.sql");

@@ -3,6 +3,7 @@
 mod insight;
 mod personas;
 mod reasons;
+mod replies;
 mod shape;
 
 use serde_json::Value;
@@ -29,6 +30,7 @@ pub(crate) fn content(seed: Seed, question: &Question<'_>, is_wrong: bool) -> Va
         Some("business_personas") => personas::business_personas(seed, &facts),
         Some("decision_maker_personas") => personas::decision_maker_personas(seed, &facts),
         Some("lead_reasons") => reasons::lead_reasons(seed, &facts),
+        Some("reply_label") => replies::reply_label(seed, &facts),
         _ if is_insight => insight::structured(seed, &facts),
         _ => Value::Null,
     };

@@ -5,9 +5,9 @@ use crate::failure::Failure;
 use crate::ingress::{Doors, Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
+use leadflow_activities::outreach::events::teller;
 use leadflow_worker::cli::asked_to_stop;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 /// Take webhooks in: replies, connections, bounces, lost accounts, job changes, opt-outs by link
 ///
@@ -35,7 +35,7 @@ pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),
-        teller: Arc::new(client),
+        teller: teller(client, &site.config),
         clock: site.clock,
         tenant: site.tenant().to_owned(),
         doors,

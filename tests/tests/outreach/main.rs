@@ -8,6 +8,7 @@ mod courses;
 mod endings;
 mod kills;
 mod month;
+mod readings;
 mod replies;
 mod two_tools;
 

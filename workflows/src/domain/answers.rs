@@ -4,6 +4,7 @@
 //! A problem is told to the model in the next repair round.
 
 use super::people::words;
+use super::replies::Tone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -174,6 +175,45 @@ pub struct MarketInsight {
     pub hooks: Vec<String>,
 }
 
+/// Answer to `reply_label`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplyLabel {
+    pub kind: ReplyClass,
+    pub tone: Tone,
+    /// How sure you are of both, from 0 to 100.
+    pub confidence: u32,
+}
+
+/// Who wrote a message, and whether it asks for no further contact.
+// Without comments on the variants, or the schema is no plain list of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyClass {
+    Human,
+    OptOut,
+    OutOfOffice,
+    Automatic,
+}
+
+impl ReplyClass {
+    pub const ALL: [Self; 4] = [Self::Human, Self::OptOut, Self::OutOfOffice, Self::Automatic];
+
+    /// As the store writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::OptOut => "opt_out",
+            Self::OutOfOffice => "out_of_office",
+            Self::Automatic => "automatic",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
 impl Checked for BusinessPersonas {
     type Asked = AskedBusinessPersonas;
 
@@ -251,6 +291,14 @@ impl Checked for MarketInsight {
     fn problem(&self, (): &Self::Asked) -> Option<String> {
         (self.market_size.trim().is_empty() || self.trends.is_empty())
             .then(|| "market_size and trends must not be empty".into())
+    }
+}
+
+impl Checked for ReplyLabel {
+    type Asked = ();
+
+    fn problem(&self, (): &Self::Asked) -> Option<String> {
+        (self.confidence > 100).then(|| format!("confidence must be 0 to 100, not {}", self.confidence))
     }
 }
 

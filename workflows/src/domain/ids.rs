@@ -51,6 +51,10 @@ id!(
     AccountId
 );
 id!(
+    /// One message that came back.
+    ReplyId
+);
+id!(
     /// Whose data a row is. A self-hosted installation has one, `default`.
     TenantId
 );

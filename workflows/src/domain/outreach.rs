@@ -83,6 +83,10 @@ pub enum Hold {
     LeadDeferred {
         problem: String,
     },
+    /// The person is away, as a note of their mailbox says.
+    Absent {
+        until_ms: i64,
+    },
     SenderHours,
     LeadHours,
     SenderHoliday {
@@ -244,6 +248,7 @@ impl fmt::Display for Hold {
             Self::LeadDeferred { problem } => {
                 write!(formatter, "the provider asked to wait with this person ({problem})")
             }
+            Self::Absent { .. } => formatter.write_str("the person is away, as their out-of-office note says"),
             Self::SenderHours => formatter.write_str("outside the sender's working hours"),
             Self::LeadHours => formatter.write_str("outside the lead's working hours"),
             Self::SenderHoliday { name } => write!(formatter, "holiday of the sender: {name}"),

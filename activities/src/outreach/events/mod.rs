@@ -4,6 +4,7 @@
 //! sees what the event did, and a call that was claimed before has begun by [`Received::answer_at_ms`]: once an event is
 //! answered, no contact that it forbids begins.
 
+mod absence;
 mod incoming;
 mod own;
 mod person_change;
@@ -14,11 +15,13 @@ mod whom;
 #[cfg(test)]
 pub(super) mod tests;
 
+pub use incoming::meaning;
+pub(super) use incoming::opted_out;
 pub(super) use own::same_text;
 pub use person_change::{
     ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
 };
-pub use tell::{Leftovers, TellError, Teller, tell, tell_leftovers};
+pub use tell::{Leftovers, TellError, Teller, tell, tell_leftovers, teller};
 pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
 
 use crate::senders::unipile::parse_event;
@@ -72,6 +75,12 @@ pub(crate) enum By {
     Webhook,
     /// By reading the provider's lists, which are full of people that are none of our business.
     List,
+}
+
+/// Until when the writer of an absence note is away, by its text.
+pub fn absent_until_ms(event: &ProviderEvent) -> Option<i64> {
+    let (EventKind::Mail { subject, text, .. }, Some(at_ms)) = (&event.what, event.at_ms) else { return None };
+    Some(absence::until_ms(subject, text, at_ms))
 }
 
 /// What an event did.

@@ -242,9 +242,10 @@ async fn by_hand(scope: &mut Scope<'_>, person_id: String, shown: &Shown<'_>) ->
         kind: OWNER,
         provider_message_id: shown.message_id,
         text: shown.stored_text,
+        address: None,
         at_ms: shown.at_ms,
     };
-    if !add_reply(scope.transaction, tenant, &new, now_ms).await? {
+    if add_reply(scope.transaction, tenant, &new, now_ms).await?.is_none() {
         return Ok(Applied { person_id: Some(person_id), effect: "known already".into(), ..Applied::default() });
     }
     let mut tell = Vec::with_capacity(open.len());

@@ -134,7 +134,7 @@ async fn by_touch(scope: &mut Scope<'_>, mail_id: &str) -> Result<Option<String>
     }
 }
 
-async fn locked(scope: &mut Scope<'_>, person_id: String) -> Result<String, StoreError> {
+pub(super) async fn locked(scope: &mut Scope<'_>, person_id: String) -> Result<String, StoreError> {
     lock(scope.transaction, scope.for_update, &scope.account.tenant, person_id).await
 }
 

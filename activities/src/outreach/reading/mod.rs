@@ -133,7 +133,7 @@ impl Reader<'_> {
         };
         let workflows: Vec<String> = received.tell.into_iter().filter(|id| Some(id.as_str()) != but).collect();
         if !workflows.is_empty() || but.is_some() {
-            tell(self.store, self.teller, self.clock, &received.event_id, &workflows).await?;
+            tell(self.store, self.teller, self.clock, &account.tenant, &received.event_id, &workflows).await?;
         }
         books.learnt += u32::from(received.is_new);
         books.settled += u32::from(received.settled);

@@ -103,7 +103,7 @@ pub(crate) async fn erase(
     }
     sqlx::query(
         "UPDATE persons SET first_name = '', last_name = '', title = '', company = '', location = '', email = NULL, \
-         email_status = NULL, email_confidence = NULL, email_sources = NULL, timezone = NULL, removed_at_ms = $3 \
+         email_status = NULL, email_confidence = NULL, email_sources = NULL, timezone = NULL, absent_until_ms = NULL, removed_at_ms = $3 \
          WHERE tenant = $1 AND (id = $2 OR merged_into = $2)",
     )
     .bind(tenant)

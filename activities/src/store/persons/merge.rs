@@ -281,7 +281,9 @@ impl Both<'_> {
         let set: Vec<String> = ["first_name", "last_name", "title", "company", "location"].map(filled).into();
         self.run(&format!(
             "UPDATE persons SET {}, timezone = COALESCE(timezone, \
-             (SELECT g.timezone FROM persons g WHERE g.tenant = $1 AND g.id = $3)) WHERE tenant = $1 AND id = $2",
+             (SELECT g.timezone FROM persons g WHERE g.tenant = $1 AND g.id = $3)), \
+             absent_until_ms = (SELECT MAX(g.absent_until_ms) FROM persons g WHERE g.tenant = $1 AND g.id IN ($2, $3)) \
+             WHERE tenant = $1 AND id = $2",
             set.join(", ")
         ))
         .await?;
