@@ -10,6 +10,7 @@ use crate::launch::Launcher;
 use crate::site::in_folder;
 use leadflow_activities::config::{Config, VARIABLES};
 use leadflow_activities::gate::Gate;
+use leadflow_activities::outreach::events::Workflows;
 use leadflow_activities::senders::Sender;
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
@@ -251,7 +252,7 @@ async fn take_events(config: &mut Config, store: &Store, client: &Client, clock:
     let ingress = Ingress::start(IngressOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         store: store.clone(),
-        teller: Arc::new(client.clone()),
+        teller: Arc::new(Workflows { client: client.clone(), timings: config.timings }),
         clock,
         tenant: config.tenant.clone(),
         secret: secret.clone().into(),

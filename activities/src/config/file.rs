@@ -1,7 +1,7 @@
 //! The shape of `leadflow.toml`. Its doc comments are what a user reads as a hint.
 
 use super::document::Finding;
-use super::{Budgets, Config, Models, ProviderConfig, StoreConfig};
+use super::{Budgets, BuyerGroups, Config, Models, ProviderConfig, StoreConfig};
 use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::timings::Timings;
 use reqwest::Url;
@@ -26,6 +26,7 @@ pub(super) struct ConfigFile {
     pub(super) hunter: HunterTable,
     pub(super) unipile: UnipileTable,
     pub(super) budgets: BudgetsTable,
+    pub(super) buyer_groups: BuyerGroupsTable,
 }
 
 /// A set by its name, or every value of it, which is how a test hands its own to another process.
@@ -143,6 +144,17 @@ pub(super) struct BudgetsTable {
     lead_usd: f64,
 }
 
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BuyerGroupsTable {
+    /// Refreshes that may begin in a minute, over all companies and workers.
+    #[schemars(range(min = 1, max = 60_000))]
+    refreshes_per_minute: u32,
+    /// US dollars.
+    #[schemars(range(min = 0, max = 10_000))]
+    refresh_usd: f64,
+}
+
 impl ConfigFile {
     /// What the shape does not say.
     pub(super) fn check(&self) -> Vec<Finding> {
@@ -212,6 +224,10 @@ impl ConfigFile {
                 search: money(self.budgets.search_usd),
                 lead: money(self.budgets.lead_usd),
             },
+            buyer_groups: BuyerGroups {
+                refreshes_per_minute: self.buyer_groups.refreshes_per_minute,
+                refresh: money(self.buyer_groups.refresh_usd),
+            },
             timings: self.timings.values(),
         }
     }
@@ -227,6 +243,7 @@ impl ConfigFile {
             unipile,
             models,
             budgets,
+            buyer_groups,
             timings,
             webhook_secret: _,
         } = config;
@@ -275,6 +292,10 @@ impl ConfigFile {
                 tenant_usd_per_day: budgets.tenant_per_day.as_usd(),
                 search_usd: budgets.search.as_usd(),
                 lead_usd: budgets.lead.as_usd(),
+            },
+            buyer_groups: BuyerGroupsTable {
+                refreshes_per_minute: buyer_groups.refreshes_per_minute,
+                refresh_usd: buyer_groups.refresh.as_usd(),
             },
         }
     }

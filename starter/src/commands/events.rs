@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
 use clap::{Args, Subcommand};
-use leadflow_activities::outreach::events::{reprocess, tell};
+use leadflow_activities::outreach::events::{Workflows, reprocess, tell};
 use leadflow_activities::store::Store;
 use leadflow_activities::store::events::StoredEvent;
 use serde_json::{Value, json};
@@ -84,7 +84,8 @@ async fn again(site: &Site, store: &Store, event: &StoredEvent, json: bool) -> R
         )));
     };
     if !received.tell.is_empty() {
-        let told = tell(store, &client, site.clock, site.tenant(), &received.event_id, &received.tell).await;
+        let workflows = Workflows { client, timings: site.config.timings };
+        let told = tell(store, &workflows, site.clock, site.tenant(), &received.event_id, &received.tell).await;
         told.map_err(|error| Failure::Failed(error.to_string()))?;
     }
     let event = find(site, store, &event.id).await?;

@@ -5,6 +5,7 @@ use crate::failure::Failure;
 use crate::ingress::{Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
+use leadflow_activities::outreach::events::Workflows;
 use leadflow_worker::cli::asked_to_stop;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),
-        teller: Arc::new(client),
+        teller: Arc::new(Workflows { client, timings: site.config.timings }),
         clock: site.clock,
         tenant: site.tenant().to_owned(),
         secret,

@@ -2,9 +2,9 @@
 
 mod problem;
 mod telling;
-mod webhooks;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use crate::failure::Failure;
 use axum::Router;

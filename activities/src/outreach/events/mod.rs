@@ -17,7 +17,7 @@ pub(super) use own::same_text;
 pub use person_change::{
     ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
 };
-pub use tell::{TellError, Teller, tell, tell_leftovers};
+pub use tell::{TellError, Teller, Workflows, tell, tell_leftovers};
 
 use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
