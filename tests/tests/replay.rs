@@ -5,6 +5,7 @@
 use leadflow_starter::history::replay;
 use leadflow_tests::scenarios::Scenario;
 use leadflow_tests::scenarios::endings::ENDINGS;
+use leadflow_tests::scenarios::groups::{BUYER_GROUPS, GROUP_SCENARIOS};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,7 +18,8 @@ const CONTINUED: &str = "continued_as_new";
 fn recorded() -> Vec<(&'static str, Vec<&'static str>)> {
     let searches = ("lead_search", Scenario::ALL.map(Scenario::name).to_vec());
     let endings = ENDINGS.iter().map(|(workflow, scenarios)| (*workflow, scenarios.to_vec()));
-    std::iter::once(searches).chain(endings).collect()
+    let groups = (BUYER_GROUPS, GROUP_SCENARIOS.to_vec());
+    [searches, groups].into_iter().chain(endings).collect()
 }
 
 /// The files of a scenario: `NAME.json`, or `NAME-1.json`, `NAME-2.json` … for one that has several runs.
@@ -79,6 +81,10 @@ fn the_scenarios_are_what_they_say() {
         ("campaign", "stopped", completed),
         ("campaign", CONTINUED, continued),
         ("sender_account", CONTINUED, continued),
+        (BUYER_GROUPS, "completed", completed),
+        (BUYER_GROUPS, "coalesced", "WorkflowExecutionSignaledEventAttributes"),
+        (BUYER_GROUPS, "restarted", completed),
+        (BUYER_GROUPS, "with_gaps", "ActivityTaskTimedOutEventAttributes"),
     ] {
         assert!(read(workflow, scenario).to_string().contains(mark), "{workflow}/{scenario} has no {mark}");
     }

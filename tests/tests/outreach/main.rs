@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod buyer_groups;
 mod cost;
 mod courses;
 mod endings;
