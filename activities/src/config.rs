@@ -29,6 +29,7 @@ pub struct Config {
     pub webhooks: Webhooks,
     pub models: Models,
     pub budgets: Budgets,
+    pub buyer_groups: BuyerGroups,
     pub timings: Timings,
 }
 
@@ -94,4 +95,13 @@ pub struct Budgets {
     pub search: MicroUsd,
     /// Look-ups that serve one lead alone.
     pub lead: MicroUsd,
+}
+
+/// How eagerly buyer groups are kept up to date.
+#[derive(Clone, Debug)]
+pub struct BuyerGroups {
+    /// Refreshes that may begin in a minute, over all companies and workers.
+    pub refreshes_per_minute: u32,
+    /// Upper limit of what one refresh may spend.
+    pub refresh: MicroUsd,
 }

@@ -2,6 +2,7 @@
 
 use crate::commands::account::{self, AccountCommand};
 use crate::commands::budget::{self, BudgetCommand};
+use crate::commands::buyer_group::{self, BuyerGroupCommand};
 use crate::commands::campaign::{self, CampaignCommand};
 use crate::commands::events::{self, EventsCommand};
 use crate::commands::history::{self, HistoryCommand};
@@ -63,6 +64,8 @@ enum Command {
     Serve(ServeArgs),
     #[command(subcommand)]
     Events(EventsCommand),
+    #[command(subcommand)]
+    BuyerGroup(BuyerGroupCommand),
     #[command(subcommand)]
     Budget(BudgetCommand),
     Usage(UsageArgs),
@@ -134,6 +137,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Reply(command) => reply::run(command, global).await,
         Command::Serve(args) => serve::run(&args, global).await,
         Command::Events(command) => events::run(command, global).await,
+        Command::BuyerGroup(command) => buyer_group::run(command, global).await,
         Command::Budget(command) => budget::run(command, global).await,
         Command::Usage(args) => usage::run(&args, global).await,
         Command::History(command) => history::run(command, global).await,

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod budget;
+pub mod buyer_group;
 pub mod campaign;
 pub mod doctor;
 pub mod events;

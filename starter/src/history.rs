@@ -1,6 +1,7 @@
 //! Histories of workflows: read, measured, exported, replayed.
 
 use crate::failure::Failure;
+use leadflow_workflows::buyer_group::BuyerGroupRefresh;
 use leadflow_workflows::campaign::Campaign;
 use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
@@ -76,6 +77,7 @@ fn every_workflow() -> Result<WorkflowReplayerOptions, WorkflowRegistrationError
         .register_workflow::<Campaign>()?
         .register_workflow::<SenderAccount>()?
         .register_workflow::<ReplyReading>()?
+        .register_workflow::<BuyerGroupRefresh>()?
         .build())
 }
 

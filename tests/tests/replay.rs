@@ -5,6 +5,7 @@
 use leadflow_starter::history::replay;
 use leadflow_tests::scenarios::Scenario;
 use leadflow_tests::scenarios::endings::ENDINGS;
+use leadflow_tests::scenarios::groups::{BUYER_GROUPS, GROUP_SCENARIOS};
 use leadflow_tests::scenarios::readings::READINGS;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -19,7 +20,8 @@ fn recorded() -> Vec<(&'static str, Vec<&'static str>)> {
     let searches = ("lead_search", Scenario::ALL.map(Scenario::name).to_vec());
     let endings = ENDINGS.iter().map(|(workflow, scenarios)| (*workflow, scenarios.to_vec()));
     let readings = (READINGS.0, READINGS.1.to_vec());
-    [searches, readings].into_iter().chain(endings).collect()
+    let groups = (BUYER_GROUPS, GROUP_SCENARIOS.to_vec());
+    [searches, readings, groups].into_iter().chain(endings).collect()
 }
 
 /// The files of a scenario: `NAME.json`, or `NAME-1.json`, `NAME-2.json` … for one that has several runs.
@@ -84,6 +86,10 @@ fn the_scenarios_are_what_they_say() {
         ("reply_reading", "labelled", completed),
         ("reply_reading", "opted_out", completed),
         ("reply_reading", "not_read", completed),
+        (BUYER_GROUPS, "completed", completed),
+        (BUYER_GROUPS, "coalesced", "WorkflowExecutionSignaledEventAttributes"),
+        (BUYER_GROUPS, "restarted", completed),
+        (BUYER_GROUPS, "with_gaps", "ActivityTaskTimedOutEventAttributes"),
     ] {
         assert!(read(workflow, scenario).to_string().contains(mark), "{workflow}/{scenario} has no {mark}");
     }

@@ -4,6 +4,7 @@ pub mod cli;
 pub mod temporal;
 
 use anyhow::Context;
+use leadflow_activities::buyer_groups::{BuyerGroupActivities, BuyerGroupPaidActivities, BuyerGroupWork};
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::Gate;
 use leadflow_activities::outreach::events::teller;
@@ -15,13 +16,14 @@ use leadflow_activities::search::{PaidActivities, SearchActivities, SearchWork};
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
+use leadflow_workflows::buyer_group::BuyerGroupRefresh;
 use leadflow_workflows::campaign::Campaign;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
 use leadflow_workflows::reply_reading::ReplyReading;
 use leadflow_workflows::sender_account::SenderAccount;
-use leadflow_workflows::{QUEUE, QUEUE_LONG};
+use leadflow_workflows::{QUEUE, QUEUE_BUYER_GROUPS, QUEUE_LONG};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +44,8 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
     let config = Arc::new(config);
     let outreach = outreach(&config, &store, &gate, &client, clock)?;
     let work = Arc::new(SearchWork::new(store.clone(), gate, clients, Arc::clone(&config), clock));
+    let workflows = teller(client.clone(), &config);
+    let groups = Arc::new(BuyerGroupWork { search: Arc::clone(&work), workflows: Arc::clone(&workflows) });
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
 
     let timings = config.timings;
@@ -57,21 +61,29 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
     let search = options(QUEUE)
         .register_workflow::<LeadSearch>()?
         .register_workflow::<ReplyReading>()?
+        .register_workflow::<BuyerGroupRefresh>()?
         .register_activities(SearchActivities(Arc::clone(&work)))
+        .register_activities(BuyerGroupActivities(Arc::clone(&groups)))
         .build();
     workers.push(Worker::new(&runtime, client.clone(), search)?);
     for provider in Provider::SEARCH {
         let per_minute = f64::from(config.provider(provider).calls_per_minute);
         let mut paid = options(provider.task_queue())
             .max_task_queue_activities_per_second(per_minute / 60.0)
-            .register_activities(PaidActivities(Arc::clone(&work)));
+            .register_activities(PaidActivities(Arc::clone(&work)))
+            .register_activities(BuyerGroupPaidActivities(Arc::clone(&groups)));
         if provider == Provider::Openai {
-            let workflows = teller(client.clone(), &config);
-            let reader = ReplyReader { models: Arc::clone(&work), workflows };
+            let reader = ReplyReader { models: Arc::clone(&work), workflows: Arc::clone(&workflows) };
             paid = paid.register_activities(ReplyActivities(Arc::new(reader)));
         }
         workers.push(Worker::new(&runtime, client.clone(), paid.build())?);
     }
+    let per_minute = f64::from(config.buyer_groups.refreshes_per_minute);
+    let groups = options(QUEUE_BUYER_GROUPS)
+        .max_task_queue_activities_per_second(per_minute / 60.0)
+        .register_activities(BuyerGroupActivities(groups))
+        .build();
+    workers.push(Worker::new(&runtime, client.clone(), groups)?);
     if let Some(outreach) = outreach {
         // Runs that live for weeks go on with the newest build.
         let long = of_behavior(QUEUE_LONG, VersioningBehavior::AutoUpgrade)

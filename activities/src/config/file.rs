@@ -2,7 +2,7 @@
 
 use super::document::Finding;
 use super::webhooks::WebhooksTable;
-use super::{Budgets, Config, Models, ProviderConfig, StoreConfig};
+use super::{Budgets, BuyerGroups, Config, Models, ProviderConfig, StoreConfig};
 use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::timings::Timings;
 use reqwest::Url;
@@ -31,6 +31,7 @@ pub(super) struct ConfigFile {
     pub(super) budgets: BudgetsTable,
     #[serde(default)]
     pub(super) webhooks: WebhooksTable,
+    pub(super) buyer_groups: BuyerGroupsTable,
 }
 
 /// A set by its name, or every value of it, which is how a test hands its own to another process.
@@ -148,6 +149,17 @@ pub(super) struct BudgetsTable {
     lead_usd: f64,
 }
 
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BuyerGroupsTable {
+    /// Refreshes that may begin in a minute, over all companies and workers.
+    #[schemars(range(min = 1, max = 60_000))]
+    refreshes_per_minute: u32,
+    /// US dollars.
+    #[schemars(range(min = 0, max = 10_000))]
+    refresh_usd: f64,
+}
+
 impl ConfigFile {
     /// What the shape does not say.
     pub(super) fn check(&self) -> Vec<Finding> {
@@ -211,6 +223,10 @@ impl ConfigFile {
                 search: money(self.budgets.search_usd),
                 lead: money(self.budgets.lead_usd),
             },
+            buyer_groups: BuyerGroups {
+                refreshes_per_minute: self.buyer_groups.refreshes_per_minute,
+                refresh: money(self.buyer_groups.refresh_usd),
+            },
             timings: self.timings.values(),
         }
     }
@@ -226,6 +242,7 @@ impl ConfigFile {
             unipile,
             models,
             budgets,
+            buyer_groups,
             timings,
             public_url,
             webhooks,
@@ -278,6 +295,10 @@ impl ConfigFile {
                 lead_usd: budgets.lead.as_usd(),
             },
             webhooks: WebhooksTable::of(webhooks),
+            buyer_groups: BuyerGroupsTable {
+                refreshes_per_minute: buyer_groups.refreshes_per_minute,
+                refresh_usd: buyer_groups.refresh.as_usd(),
+            },
         }
     }
 }

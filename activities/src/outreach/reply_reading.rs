@@ -5,10 +5,9 @@ use super::activities::store_failure;
 use super::events::{TellError, Teller, opted_out};
 use super::start::unreached;
 use crate::gate::{Called, GateError};
-use crate::providers::schema::strict_schema;
-use crate::providers::{Class, StructuredCall};
-use crate::search::questions::{Billing, Verdict};
-use crate::search::{SearchWork, alive, later, owner};
+use crate::providers::Class;
+use crate::search::questions::{Asking, Verdict};
+use crate::search::{Payer, SearchWork, alive, later, owner};
 use crate::store::StoreError;
 use crate::store::replies::{Reply, label_reply};
 use futures::FutureExt;
@@ -17,6 +16,7 @@ use leadflow_workflows::QUEUE;
 use leadflow_workflows::contract::{ReplyRead, ReplyRef, reply};
 use leadflow_workflows::domain::answers::{ReplyClass, ReplyLabel};
 use leadflow_workflows::domain::ids::{EnrollmentId, ReplyId, TenantId};
+use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::replies::{ReplyKind, own_words};
 use leadflow_workflows::domain::timings::Timings;
 use leadflow_workflows::enrollment;
@@ -103,7 +103,7 @@ impl ReplyReader {
         tell.sort();
         tell.dedup();
         for workflow in &tell {
-            self.workflows.look(workflow).await.map_err(unreached)?;
+            self.workflows.look(reference.tenant.as_str(), workflow).await.map_err(unreached)?;
         }
         Ok(ReplyRead::Labelled { label })
     }
@@ -120,26 +120,25 @@ impl ReplyReader {
             return Ok(Err("it has no words".into()));
         }
         let facts = json!({ "channel": reply.channel, "reply": words });
-        let schema = strict_schema::<ReplyLabel>();
-        let call = StructuredCall {
-            call_id: "",
-            schema_name: "reply_label",
-            schema: &schema,
+        let asking = Asking::<ReplyLabel> {
+            name: "reply_label",
             instructions: INSTRUCTIONS,
             facts: &facts,
+            asked: &(),
             max_output_tokens: MAX_OUTPUT_TOKENS,
+            repair_round: 0,
         };
         let today = Timestamp::from_millisecond(self.models.clock.now_ms()).unwrap_or(Timestamp::MAX);
         let (search_id, scope) = (format!("replies/{}", today.strftime("%F")), workflow_id(&reference.reply_id));
-        let billing = Billing {
+        let payer = Payer {
             tenant: reference.tenant.as_str(),
             // All replies of a day share what one search may cost, beside the limits of the day.
             search_id: &search_id,
             scope: &scope,
-            round: 0,
+            lead: None,
             owner: owner(ctx),
         };
-        let Some(called) = self.models.ask_openai::<ReplyLabel>(&billing, call, &()).await else {
+        let Some(called) = self.models.put(payer, Provider::Openai, asking).await else {
             return Ok(Err("OpenAI is not set up".into()));
         };
         match called {

@@ -91,7 +91,8 @@ fn without_values(error: &serde_path_to_error::Error<serde_json::Error>) -> Stri
 mod tests {
     use super::*;
     use leadflow_workflows::domain::answers::{
-        AskedReasons, BusinessPersonas, DecisionMakerPersonas, LeadReason, LeadReasons, MarketInsight, ReplyLabel,
+        AskedReasons, BusinessPersonas, BuyerGroupRoles, DecisionMakerPersonas, LeadReason, LeadReasons, MarketInsight,
+        ReplyLabel,
     };
     use std::collections::BTreeSet;
 
@@ -151,6 +152,7 @@ mod tests {
         assert_strict::<LeadReasons>();
         assert_strict::<MarketInsight>();
         assert_strict::<ReplyLabel>();
+        assert_strict::<BuyerGroupRoles>();
         for schema in [business, decision_maker] {
             // A property may be called like a keyword.
             assert_eq!(schema["properties"]["personas"]["items"]["properties"]["title"]["type"], "string");

@@ -12,8 +12,12 @@ mod personas;
 pub(crate) mod questions;
 mod reasons;
 
+pub(crate) use emails::{Addressee, address_of, status_of};
+pub(crate) use people::RESULTS;
+pub(crate) use questions::{Asking, Verdict};
+
 use crate::config::Config;
-use crate::gate::{CallOwner, Called, Gate, GateError};
+use crate::gate::{CallOwner, Called, Gate, GateError, PaidCall};
 use crate::providers::{Class, Clients, ProviderError};
 use crate::store::leads::SearchKey;
 use crate::store::searches::Search;
@@ -23,6 +27,7 @@ use leadflow_clock::Clock;
 use leadflow_workflows::contract::{
     FinishInput, GiveUpInput, JobInput, Prepared, SearchRef, SearchResult, Wishes, paid, search,
 };
+use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::search_plan::{Hold, Outcome};
 use std::future::Future;
@@ -283,6 +288,33 @@ impl SearchWork {
     }
 }
 
+/// On whose account a paid call is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Payer<'a> {
+    pub(crate) tenant: &'a str,
+    /// The search, or what has a budget like one.
+    pub(crate) search_id: &'a str,
+    /// Within which equal requests share their answer.
+    pub(crate) scope: &'a str,
+    /// The lead that the call serves alone, if it does.
+    pub(crate) lead: Option<&'a str>,
+    pub(crate) owner: CallOwner<'a>,
+}
+
+impl<'a> Payer<'a> {
+    fn call(
+        self,
+        provider: Provider,
+        operation: &'a str,
+        repair_round: u32,
+        request: &'a [u8],
+        bound: MicroUsd,
+    ) -> PaidCall<'a> {
+        let Self { tenant, search_id, scope, lead, owner } = self;
+        PaidCall { tenant, search_id, lead, provider, operation, scope, repair_round, request, bound, owner }
+    }
+}
+
 /// Who makes a call: a later attempt of the same activity takes over what an earlier one left behind.
 pub(crate) fn owner(ctx: &ActivityContext) -> CallOwner<'_> {
     let info = ctx.info();
@@ -305,7 +337,7 @@ fn key(search: &Search) -> SearchKey<'_> {
 
 /// The store is down or busy: the server tries again.
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of every `map_err` on a store")]
-fn store_failure(error: StoreError) -> ActivityError {
+pub(crate) fn store_failure(error: StoreError) -> ActivityError {
     ApplicationFailure::builder(error.to_string()).type_name("store_unavailable".to_string()).build().into()
 }
 
@@ -315,7 +347,7 @@ fn not_set_up(provider: Provider) -> Hold {
 }
 
 /// Something that cannot happen unless this program is wrong.
-fn fault(type_name: &str, message: &str) -> ActivityError {
+pub(crate) fn fault(type_name: &str, message: &str) -> ActivityError {
     ApplicationFailure::builder(format!("{message}; this is a fault of leadflow"))
         .type_name(type_name.to_string())
         .non_retryable(true)

@@ -1,8 +1,8 @@
 //! How the models are asked: one question, one strict schema, one check of the answer.
 
 use super::books::stage;
-use super::{Paid, SearchWork, not_set_up, owner};
-use crate::gate::{CallId, CallOwner, Called, GateError, PaidCall, Settled, UsageNumbers};
+use super::{Paid, Payer, SearchWork, not_set_up, owner};
+use crate::gate::{CallId, Called, GateError, Settled, UsageNumbers};
 use crate::providers::schema::{parse_checked, strict_schema};
 use crate::providers::{Clients, Content, Gemini, ModelAnswer, OpenAi, ProviderError, StructuredCall, Usage};
 use crate::store::searches::Search;
@@ -27,23 +27,23 @@ pub(super) struct Question<'a, A: Checked> {
     pub(super) round: &'a Round,
 }
 
+/// A question as it is put to a model.
+pub(crate) struct Asking<'a, A: Checked> {
+    /// Name of the schema, and of the operation in the books.
+    pub(crate) name: &'static str,
+    pub(crate) instructions: &'static str,
+    pub(crate) facts: &'a Value,
+    pub(crate) asked: &'a A::Asked,
+    pub(crate) max_output_tokens: u32,
+    pub(crate) repair_round: u32,
+}
+
 /// A model's answer after its check. Only good ones are kept.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Verdict<A> {
     Good(A),
     /// What is wrong, for the next round; without personal data.
     Bad(String),
-}
-
-/// On whose books a question to a model goes.
-pub(crate) struct Billing<'a> {
-    pub(crate) tenant: &'a str,
-    /// The search, or what has a budget of its own like one.
-    pub(crate) search_id: &'a str,
-    /// Within which equal questions share their answer.
-    pub(crate) scope: &'a str,
-    pub(crate) round: u32,
-    pub(crate) owner: CallOwner<'a>,
 }
 
 impl SearchWork {
@@ -63,74 +63,52 @@ impl SearchWork {
         if !question.round.problem.is_empty() {
             facts["repair"] = Value::String(question.round.problem.clone());
         }
-        let schema = strict_schema::<A>();
-        let call = StructuredCall {
-            call_id: "",
-            schema_name: question.name,
-            schema: &schema,
+        let asking = Asking {
+            name: question.name,
             instructions: question.instructions,
             facts: &facts,
+            asked: question.asked,
             max_output_tokens: question.max_output_tokens,
+            repair_round: question.round.number,
         };
-        let Some(model) = Model::of(&self.clients, provider) else { return Ok(Paid::Held(not_set_up(provider))) };
-        let billing = Billing {
-            tenant: &search.tenant,
-            search_id: &search.id,
-            scope: &search.id,
-            round: question.round.number,
-            owner: owner(ctx),
+        let payer =
+            Payer { tenant: &search.tenant, search_id: &search.id, scope: &search.id, lead: None, owner: owner(ctx) };
+        let Some(called) = self.put(payer, provider, asking).await else {
+            return Ok(Paid::Held(not_set_up(provider)));
         };
-        let called = self.asked(model, provider, &billing, call, question.asked).await;
         self.settle(ctx, search, stage(question.job), called).await
     }
 
-    /// Asks OpenAI on behalf of no search; `None` where it is not set up.
-    pub(crate) async fn ask_openai<A>(
+    /// Puts a question to a model; `None` when its provider is not set up.
+    pub(crate) async fn put<A>(
         &self,
-        billing: &Billing<'_>,
-        call: StructuredCall<'_>,
-        asked: &A::Asked,
+        payer: Payer<'_>,
+        provider: Provider,
+        asking: Asking<'_, A>,
     ) -> Option<Result<Called<Verdict<A>>, GateError>>
     where
         A: Checked + JsonSchema + Serialize + DeserializeOwned + Send,
         A::Asked: Sync,
     {
-        let model = Model::of(&self.clients, Provider::Openai)?;
-        Some(self.asked(model, Provider::Openai, billing, call, asked).await)
-    }
-
-    async fn asked<A>(
-        &self,
-        model: Model<'_>,
-        provider: Provider,
-        billing: &Billing<'_>,
-        unnamed: StructuredCall<'_>,
-        asked: &A::Asked,
-    ) -> Result<Called<Verdict<A>>, GateError>
-    where
-        A: Checked + JsonSchema + Serialize + DeserializeOwned + Send,
-        A::Asked: Sync,
-    {
-        let request = model.request(&unnamed);
-        let bound = model.at_most(request.len(), unnamed.max_output_tokens);
-        let call = PaidCall {
-            tenant: billing.tenant,
-            search_id: billing.search_id,
-            lead: None,
-            provider,
-            operation: unnamed.schema_name,
-            scope: billing.scope,
-            repair_round: billing.round,
-            request: &request,
-            bound: bound.cost(&self.config.models),
-            owner: billing.owner,
+        let schema = strict_schema::<A>();
+        let unnamed = StructuredCall {
+            call_id: "",
+            schema_name: asking.name,
+            schema: &schema,
+            instructions: asking.instructions,
+            facts: asking.facts,
+            max_output_tokens: asking.max_output_tokens,
         };
+        let model = Model::of(&self.clients, provider)?;
+        let request = model.request(&unnamed);
+        let bound = model.at_most(request.len(), asking.max_output_tokens).cost(&self.config.models);
+        let call = payer.call(provider, asking.name, asking.repair_round, &request, bound);
         let perform = |call_id: CallId| async move {
             let call = StructuredCall { call_id: call_id.as_str(), ..unnamed };
             let answer = model.structured(&call).await?;
-            Ok(self.judge(model.used(&answer), answer, asked))
+            Ok(self.judge(model.used(&answer), answer, asking.asked))
         };
-        self.gate.call(call, perform).await
+        Some(self.gate.call(call, perform).await)
     }
 
     fn judge<A>(&self, used: Usage, answer: ModelAnswer, asked: &A::Asked) -> Settled<Verdict<A>>

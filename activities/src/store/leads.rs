@@ -3,6 +3,7 @@
 mod found;
 mod listed;
 
+pub(crate) use found::store_address;
 pub use found::{Candidate, FoundEmail, Written};
 pub use listed::{LeadFilter, ListedLead};
 

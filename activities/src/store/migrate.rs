@@ -9,6 +9,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "lead search", include_str!("migrations/0002_lead_search.sql")),
     (3, "outreach", include_str!("migrations/0003_outreach.sql")),
     (5, "webhooks", include_str!("migrations/0005_webhooks.sql")),
+    (6, "buyer groups", include_str!("migrations/0006_buyer_groups.sql")),
     (7, "replies", include_str!("migrations/0007_replies.sql")),
 ];
 
@@ -43,7 +44,10 @@ impl From<MigrateError> for StoreError {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
             MigrateError::VersionMissing(version) => Self::new(
                 StoreErrorKind::SchemaNewer,
-                format!("the store has migration {version}, this program ends at {}", MIGRATIONS.len()),
+                format!(
+                    "the store has migration {version}, this program ends at {}",
+                    MIGRATIONS[MIGRATIONS.len() - 1].0
+                ),
             ),
             other => Self::new(StoreErrorKind::Other, other.to_string()),
         }

@@ -8,6 +8,7 @@
 
 pub mod accounts;
 pub mod businesses;
+pub mod buyer_groups;
 pub mod campaigns;
 mod connect;
 pub mod enrollments;
@@ -16,6 +17,7 @@ pub mod events;
 pub mod imports;
 pub mod leads;
 mod migrate;
+pub(crate) mod person_changes;
 pub mod personas;
 pub mod persons;
 pub mod readings;

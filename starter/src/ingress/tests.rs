@@ -36,7 +36,7 @@ impl Teller for Told {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, _tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
         if self.is_away.load(Ordering::Relaxed) {
             return async { Err(TellError::Temporal("away".into())) }.boxed();
         }

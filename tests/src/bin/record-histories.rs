@@ -7,6 +7,7 @@ use leadflow_tests::kill_points;
 use leadflow_tests::lab::{Lab, OrSay};
 use leadflow_tests::scenarios::Scenario;
 use leadflow_tests::scenarios::endings::{self, ENDINGS};
+use leadflow_tests::scenarios::groups::{self, BUYER_GROUPS};
 use leadflow_tests::scenarios::readings::{self, READINGS};
 use leadflow_workflows::lead_search::workflow_id;
 use std::fs;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn record(only: &[String]) -> anyhow::Result<()> {
     let endings = ENDINGS.iter().map(|(workflow, _)| *workflow);
-    let all: Vec<&str> = [LEAD_SEARCH, READINGS.0].into_iter().chain(endings).collect();
+    let all: Vec<&str> = [LEAD_SEARCH, READINGS.0, BUYER_GROUPS].into_iter().chain(endings).collect();
     if let Some(unknown) = only.iter().find(|only| !all.contains(&only.as_str())) {
         bail!("there is no workflow `{unknown}`; hint: one of {}", all.join(", "));
     }
@@ -64,6 +65,16 @@ async fn record(only: &[String]) -> anyhow::Result<()> {
             }
             folder.replace()?;
         }
+    }
+    if wanted(BUYER_GROUPS) {
+        let lab = Lab::start(groups::setup(None)).await?;
+        let played = Box::pin(groups::play(&lab)).await?;
+        lab.stop().await?;
+        let folder = Fresh::create(BUYER_GROUPS)?;
+        for ending in &played {
+            folder.write(ending.scenario, &ending.runs)?;
+        }
+        folder.replace()?;
     }
     Ok(())
 }

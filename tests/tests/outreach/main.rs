@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod agreement;
+mod buyer_groups;
 mod cost;
 mod courses;
 mod endings;

@@ -3,6 +3,7 @@
 //! OpenAI's strict subset has no length or range keywords that all models accept, so [`Checked::problem`] holds them.
 //! A problem is told to the model in the next repair round.
 
+use super::buyer_group::BuyerRole;
 use super::people::words;
 use super::replies::Tone;
 use schemars::JsonSchema;
@@ -211,6 +212,47 @@ impl ReplyClass {
 
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
+/// Answer to `buyer_group_roles`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BuyerGroupRoles {
+    /// One for each person asked about.
+    pub members: Vec<MemberRole>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRole {
+    /// The number that the person had in the question.
+    pub member: u32,
+    pub role: BuyerRole,
+    /// Whether the title leaves no doubt about it.
+    pub is_certain: bool,
+    /// Why, in one short sentence about the title.
+    pub reason: String,
+}
+
+impl Checked for BuyerGroupRoles {
+    /// Numbers of the people asked about.
+    type Asked = Vec<u32>;
+
+    fn problem(&self, asked: &Self::Asked) -> Option<String> {
+        if let Some(member) =
+            asked.iter().find(|number| self.members.iter().filter(|member| member.member == **number).count() != 1)
+        {
+            return Some(format!("member {member} must have exactly one role"));
+        }
+        self.members.iter().find_map(|MemberRole { member, reason, .. }| {
+            if !asked.contains(member) {
+                return Some(format!("member {member} was not asked about"));
+            }
+            let length = reason.trim().chars().count();
+            (!(3..=200).contains(&length))
+                .then(|| format!("the reason of member {member} must have 3 to 200 characters, not {length}"))
+        })
     }
 }
 

@@ -35,6 +35,10 @@ id!(
     SearchId
 );
 id!(
+    /// A company that was found or imported.
+    BusinessId
+);
+id!(
     /// One person at one business, found by one search or imported.
     LeadId
 );

@@ -21,7 +21,7 @@ pub(super) use own::same_text;
 pub use person_change::{
     ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
 };
-pub use tell::{Leftovers, TellError, Teller, tell, tell_leftovers, teller};
+pub use tell::{Leftovers, TellError, Teller, Workflows, tell, tell_leftovers, teller};
 pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
 
 use crate::senders::unipile::parse_event;

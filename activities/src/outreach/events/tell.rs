@@ -8,8 +8,13 @@ use crate::store::{Store, StoreError};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use leadflow_clock::Clock;
+use leadflow_workflows::QUEUE;
+use leadflow_workflows::buyer_group::{self, BuyerGroupRefresh};
+use leadflow_workflows::contract::{BuyerGroupInputs, CompanyRef};
+use leadflow_workflows::domain::ids::{BusinessId, TenantId};
 use leadflow_workflows::domain::timings::Timings;
 use leadflow_workflows::enrollment::Enrollment;
+use leadflow_workflows::lead_search::{STAGE, TENANT};
 use leadflow_workflows::reply_reading;
 use leadflow_workflows::sender_account::SenderAccount;
 use std::collections::BTreeSet;
@@ -18,8 +23,13 @@ use std::time::Duration;
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::grpc::WorkflowService;
 use temporalio_client::tonic::{Code, IntoRequest};
-use temporalio_client::{Client, NamespacedClient, WorkflowSignalOptions};
+use temporalio_client::{
+    Client, NamespacedClient, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    WorkflowStartOptions,
+};
+use temporalio_common::Priority;
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
+use temporalio_common::search_attributes::SearchAttributes;
 
 /// Signals that are on their way at once.
 const AT_ONCE: usize = 32;
@@ -30,8 +40,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Reaches workflows by their ids.
 pub trait Teller: Send + Sync {
-    /// Has a workflow look. One that is not there needs no telling.
-    fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>>;
+    /// Has a workflow of a tenant look. One that is not there needs no telling, unless events begin it: then it is started.
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>>;
 
     /// Starts a workflow in this client's namespace. One that runs, or has run to its end, is left alone.
     fn start(&self, request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>>;
@@ -51,15 +61,52 @@ pub enum TellError {
     Store(#[from] StoreError),
 }
 
-impl Teller for Client {
-    fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+/// Temporal, for those who tell its workflows.
+#[derive(Clone)]
+pub struct Workflows {
+    pub client: Client,
+    /// For the workflows that it starts.
+    pub timings: Timings,
+    /// Whether a model reads replies.
+    pub reads_replies: bool,
+}
+
+impl Workflows {
+    /// Has the group of a company refreshed, by the workflow that runs or by a new one.
+    async fn refresh_group(&self, tenant: &str, workflow_id: &str, business_id: &str) -> Result<(), TellError> {
+        let company =
+            CompanyRef { tenant: TenantId(tenant.to_owned()), business_id: BusinessId(business_id.to_owned()) };
+        let options = WorkflowStartOptions::new(QUEUE, workflow_id)
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicate)
+            .id_conflict_policy(WorkflowIdConflictPolicy::UseExisting)
+            .search_attributes(SearchAttributes::new([
+                TENANT.value_set(tenant.to_owned()),
+                STAGE.value_set("waiting".into()),
+            ]))
+            .priority(Priority::builder().fairness_key(tenant.to_owned()).build())
+            .static_summary("keeps the buyer group of one company up to date")
+            .static_details(format!("`starter buyer-group show {business_id}` shows who belongs to it."))
+            .build();
+        let input = BuyerGroupInputs { company, timings: self.timings };
+        let told = self
+            .client
+            .signal_with_start_workflow(BuyerGroupRefresh::run, input, BuyerGroupRefresh::look, (), options)
+            .await;
+        told.map(drop).map_err(|error| TellError::Temporal(error.to_string()))
+    }
+}
+
+impl Teller for Workflows {
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
         async move {
             let options = WorkflowSignalOptions::default();
-            let told = if workflow_id.starts_with("account/") {
-                let handle = self.get_workflow_handle::<SenderAccount>(workflow_id);
+            let told = if let Some(business_id) = workflow_id.strip_prefix(buyer_group::PREFIX) {
+                return self.refresh_group(tenant, workflow_id, business_id).await;
+            } else if workflow_id.starts_with("account/") {
+                let handle = self.client.get_workflow_handle::<SenderAccount>(workflow_id);
                 handle.signal(SenderAccount::look, (), options).await
             } else {
-                self.get_workflow_handle::<Enrollment>(workflow_id).signal(Enrollment::look, (), options).await
+                self.client.get_workflow_handle::<Enrollment>(workflow_id).signal(Enrollment::look, (), options).await
             };
             match told {
                 Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
@@ -69,11 +116,15 @@ impl Teller for Client {
         .boxed()
     }
 
+    fn readings(&self) -> Option<Timings> {
+        self.reads_replies.then_some(self.timings)
+    }
+
     fn start(&self, mut request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
         async move {
-            request.namespace = self.namespace();
-            request.identity = self.identity();
-            let started = self.connection().clone().start_workflow_execution(request.into_request()).await;
+            request.namespace = self.client.namespace();
+            request.identity = self.client.identity();
+            let started = self.client.connection().clone().start_workflow_execution(request.into_request()).await;
             match started {
                 Ok(_) => Ok(()),
                 Err(status) if status.code() == Code::AlreadyExists => Ok(()),
@@ -84,32 +135,9 @@ impl Teller for Client {
     }
 }
 
-/// A Temporal client, of an installation in which a model reads replies.
-struct WithReadings {
-    client: Client,
-    timings: Timings,
-}
-
-impl Teller for WithReadings {
-    fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
-        self.client.look(workflow_id)
-    }
-
-    fn start(&self, request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
-        self.client.start(request)
-    }
-
-    fn readings(&self) -> Option<Timings> {
-        Some(self.timings)
-    }
-}
-
 /// What reaches the workflows of an installation. Without a key of OpenAI, or its stand-in, replies stay unread.
 pub fn teller(client: Client, config: &Config) -> Arc<dyn Teller> {
-    match config.openai.api_key {
-        Some(_) => Arc::new(WithReadings { client, timings: config.timings }),
-        None => Arc::new(client),
-    }
+    Arc::new(Workflows { client, timings: config.timings, reads_replies: config.openai.api_key.is_some() })
 }
 
 /// Tells one workflow, by what its id begins with.
@@ -119,7 +147,7 @@ async fn tell_one(teller: &dyn Teller, tenant: &str, workflow_id: &str) -> Resul
             Some(timings) => teller.start(start_of(tenant, reply_id, timings)?).await,
             None => Ok(()),
         },
-        None => teller.look(workflow_id).await,
+        None => teller.look(tenant, workflow_id).await,
     }
 }
 

@@ -297,7 +297,7 @@ async fn store_candidate(
 }
 
 /// Notes the address that was found for a person, unless it is somebody else's.
-async fn store_address(
+pub(crate) async fn store_address(
     transaction: &mut AnyConnection,
     for_update: &str,
     tenant: &str,

@@ -97,6 +97,11 @@ pub(crate) async fn erase(
         ),
         format!("DELETE FROM account_people WHERE tenant = $1 AND {who}"),
         format!("DELETE FROM replies WHERE tenant = $1 AND {who}"),
+        format!("DELETE FROM buyer_group_members WHERE tenant = $1 AND {who}"),
+        format!(
+            "UPDATE person_changes SET company = NULL, company_domain = NULL, title = NULL, was_company = '', \
+             was_title = '' WHERE tenant = $1 AND {who}"
+        ),
         format!("UPDATE events SET body = '{{}}', person_id = NULL WHERE tenant = $1 AND {who}"),
     ] {
         sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(person_id).execute(&mut *transaction).await?;
