@@ -2,6 +2,7 @@
 
 use super::searches::{from_json, to_json};
 use super::{Store, StoreError};
+use crate::telemetry::Untold;
 use futures::FutureExt;
 use serde::Serialize;
 use sqlx::any::AnyRow;
@@ -42,6 +43,17 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) now_ms: i64,
     /// Who stores it tells the workflows itself until then.
     pub(crate) lease_until_ms: i64,
+    /// The span in which it came, for those who tell of it later.
+    pub(crate) traceparent: Option<&'a str>,
+}
+
+/// An event whose workflows nobody has told.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) id: String,
+    /// Ids of workflows.
+    pub(crate) tell: Vec<String>,
+    pub(crate) traceparent: Option<String>,
 }
 
 /// What an event did.
@@ -112,12 +124,12 @@ impl Store {
         tenant: &str,
         now_ms: i64,
         lease_until_ms: i64,
-    ) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+    ) -> Result<Vec<Left>, StoreError> {
         let for_update = self.for_update();
         self.write(|transaction| {
             async move {
                 let rows = sqlx::query(AssertSqlSafe(format!(
-                    "SELECT id, tell FROM events WHERE tenant = $1 AND signalled_at_ms IS NULL AND lease_until_ms < $2 \
+                    "SELECT id, tell, traceparent FROM events WHERE tenant = $1 AND signalled_at_ms IS NULL AND lease_until_ms < $2 \
                      ORDER BY received_at_ms LIMIT 200{for_update}"
                 )))
                 .bind(tenant)
@@ -133,13 +145,28 @@ impl Store {
                         .bind(lease_until_ms)
                         .execute(&mut **transaction)
                         .await?;
-                    taken.push((id, from_json(&row.try_get::<String, _>("tell")?)?));
+                    let tell = from_json(&row.try_get::<String, _>("tell")?)?;
+                    taken.push(Left { id, tell, traceparent: row.try_get("traceparent")? });
                 }
                 Ok(taken)
             }
             .boxed()
         })
         .await
+    }
+
+    /// Events whose workflows nobody has told, of which at most so many are counted.
+    pub(crate) async fn untold(&self, tenant: &str, at_most: i64) -> Result<Untold, StoreError> {
+        let (events, oldest_at_ms) = sqlx::query_as(
+            "SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT received_at_ms FROM events WHERE tenant = $1 \
+             AND signalled_at_ms IS NULL ORDER BY received_at_ms LIMIT $2) AS untold",
+        )
+        .bind(tenant)
+        .bind(at_most)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(Untold { events, oldest_at_ms })
     }
 
     pub(crate) async fn note_told(&self, tenant: &str, id: &str, now_ms: i64) -> Result<(), StoreError> {
@@ -163,7 +190,7 @@ impl Store {
 pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) -> Result<bool, StoreError> {
     let inserted = sqlx::query(
         "INSERT INTO events (id, tenant, source, event_key, kind, account_id, body, effect, tell, received_at_ms, \
-         lease_until_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, '', '[]', $8, $9) ON CONFLICT DO NOTHING",
+         lease_until_ms, traceparent) VALUES ($1, $2, $3, $4, $5, $6, $7, '', '[]', $8, $9, $10) ON CONFLICT DO NOTHING",
     )
     .bind(new.id)
     .bind(new.tenant)
@@ -174,6 +201,7 @@ pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) 
     .bind(new.body)
     .bind(new.now_ms)
     .bind(new.lease_until_ms)
+    .bind(new.traceparent)
     .execute(transaction)
     .await?;
     Ok(inserted.rows_affected() == 1)

@@ -22,6 +22,7 @@ use crate::store::enrollments::lock_account;
 use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, discard, insert, note_effect};
 use crate::store::searches::{from_json, to_json};
 use crate::store::{Store, StoreError};
+use crate::telemetry::traces;
 use futures::FutureExt;
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::ids::{AccountId, EnrollmentId};
@@ -116,6 +117,7 @@ pub(crate) async fn record(
 ) -> Result<Option<Received>, StoreError> {
     let lease_ms = clock.virtual_ms(LEASE);
     let body = &to_json(event);
+    let traceparent = &traces::traceparent();
     store
         .write(|transaction| {
             async move {
@@ -133,6 +135,7 @@ pub(crate) async fn record(
                     body,
                     now_ms,
                     lease_until_ms: now_ms.saturating_add(lease_ms),
+                    traceparent: traceparent.as_deref(),
                 };
                 let is_new = insert(transaction, &new).await?;
                 if !is_new {

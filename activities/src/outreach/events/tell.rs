@@ -2,6 +2,7 @@
 
 use super::LEASE;
 use crate::store::{Store, StoreError};
+use crate::telemetry::traces;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use leadflow_clock::Clock;
@@ -94,8 +95,13 @@ pub async fn tell_leftovers(
     let lease_ms = clock.virtual_ms(LEASE);
     let left = store.take_untold(tenant, now_ms, now_ms.saturating_add(lease_ms)).await?;
     let count = left.len();
-    let tellings: Vec<_> =
-        left.iter().map(|(id, workflow_ids)| tell(store, teller, clock, tenant, id, workflow_ids).boxed()).collect();
+    let tellings: Vec<_> = left
+        .iter()
+        .map(|left| {
+            let telling = tell(store, teller, clock, tenant, &left.id, &left.tell);
+            traces::go_on(left.traceparent.as_deref(), "tell", telling).boxed()
+        })
+        .collect();
     let told: Vec<_> = futures::stream::iter(tellings).buffer_unordered(AT_ONCE).collect().await;
     told.into_iter().collect::<Result<Vec<()>, _>>()?;
     Ok(count)
