@@ -1,5 +1,6 @@
 //! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards.
 
+mod observe;
 mod problem;
 mod telling;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use leadflow_activities::outreach::events::{ReceiveError, Teller, receive};
@@ -120,6 +122,7 @@ fn router(shared: Shared) -> Router {
         .route("/healthz", get(healthy))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "events are posted"))
+        .layer(middleware::from_fn(observe::observe))
         .with_state(shared)
 }
 

@@ -3,6 +3,7 @@
 use futures::StreamExt;
 use leadflow_activities::outreach::events::{Teller, tell, tell_leftovers};
 use leadflow_activities::store::Store;
+use leadflow_activities::telemetry::traces;
 use leadflow_clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +23,19 @@ pub(super) struct Telling {
 
 /// Takes what is to be told. Dropping all of them ends the telling, once everything is told.
 #[derive(Clone)]
-pub(super) struct Queue(mpsc::UnboundedSender<(String, Vec<String>)>);
+pub(super) struct Queue(mpsc::UnboundedSender<ToTell>);
+
+struct ToTell {
+    event_id: String,
+    workflow_ids: Vec<String>,
+    /// The span in which the event came.
+    traceparent: Option<String>,
+}
 
 impl Queue {
     pub(super) fn tell(&self, event_id: String, workflow_ids: Vec<String>) {
         // Nobody takes it only at the end of the program; then it is left over for the next start.
-        let _ = self.0.send((event_id, workflow_ids));
+        let _ = self.0.send(ToTell { event_id, workflow_ids, traceparent: traces::traceparent() });
     }
 }
 
@@ -41,10 +49,15 @@ impl Telling {
             });
             let (store, teller, tenant) = (&store, &*teller, &tenant);
             events
-                .for_each_concurrent(AT_ONCE, async |(event_id, workflow_ids): (String, Vec<String>)| {
-                    if let Err(error) = tell(store, teller, clock, tenant, &event_id, &workflow_ids).await {
-                        tracing::warn!(%error, event = event_id, "told later");
-                    }
+                .for_each_concurrent(AT_ONCE, async |to_tell: ToTell| {
+                    let ToTell { event_id, workflow_ids, traceparent } = to_tell;
+                    let telling = async {
+                        match tell(store, teller, clock, tenant, &event_id, &workflow_ids).await {
+                            Ok(()) => tracing::debug!(event = event_id, workflows = workflow_ids.len(), "told"),
+                            Err(error) => tracing::warn!(%error, event = event_id, "told later"),
+                        }
+                    };
+                    traces::go_on(traceparent.as_deref(), "tell", telling).await;
                 })
                 .await;
         });
