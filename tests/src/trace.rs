@@ -90,7 +90,7 @@ pub async fn record(program: Option<PathBuf>) -> anyhow::Result<Recorded> {
             Ok(chosen(&collector.spans()))
         })
         .await?;
-    let log = lab.stack.folder.logs().join("worker.log");
+    let worker_log = std::fs::read_to_string(lab.stack.folder.logs().join("worker.log"))?;
     let secret = lab.stack.config.webhook_secret.clone().context("the laboratory has webhooks")?;
     lab.stop().await?;
     telemetry.stop().await;
@@ -107,7 +107,7 @@ pub async fn record(program: Option<PathBuf>) -> anyhow::Result<Recorded> {
         "Thanks for connecting".into(),
         secret.expose_secret().to_owned(),
     ];
-    Ok(Recorded { spans, worker_log: std::fs::read_to_string(log)?, secrets, all })
+    Ok(Recorded { spans, worker_log, secrets, all })
 }
 
 /// The trace that has both ends, when it is complete.

@@ -53,27 +53,31 @@ impl ActivityInboundInterceptor for LogActivities {
         input: ExecuteActivityInput,
         next: Next<'a, ExecuteActivityInput, ExecuteActivityOutput<'a>>,
     ) -> ExecuteActivityOutput<'a> {
-        let info = input.activity_info();
-        let attempt = info.attempt;
-        let span = info_span!(
-            "activity",
-            trace_id = traces::trace_id(&Context::current()),
-            workflow_id = info.workflow_id,
-            run_id = info.workflow_run_id,
-            activity_type = info.activity_type,
-            attempt,
-        );
+        let attempt = input.activity_info().attempt;
         let work = async move {
-            let result = next.run(input).await;
-            match &result {
-                Ok(_) => debug!("done"),
-                Err(ActivityError::Application(failure)) => {
-                    info!(kind = failure.type_name(), problem = %failure.source_error(), "not done");
+            // The SDK's plugin has its trace here only while this is polled.
+            let info = input.activity_info();
+            let span = info_span!(
+                "activity",
+                trace_id = traces::trace_id(&Context::current()),
+                workflow_id = info.workflow_id,
+                run_id = info.workflow_run_id,
+                activity_type = info.activity_type,
+                attempt,
+            );
+            let logged = async {
+                let result = next.run(input).await;
+                match &result {
+                    Ok(_) => debug!("done"),
+                    Err(ActivityError::Application(failure)) => {
+                        info!(kind = failure.type_name(), problem = %failure.source_error(), "not done");
+                    }
+                    Err(_) => info!("cancelled"),
                 }
-                Err(_) => info!("cancelled"),
-            }
-            result
+                result
+            };
+            logged.instrument(span).await
         };
-        traces::as_attempt(attempt, work.instrument(span)).boxed()
+        traces::as_attempt(attempt, work).boxed()
     }
 }
