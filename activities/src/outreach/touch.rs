@@ -77,7 +77,7 @@ impl OutreachWork {
                 Approach::Advice(advice) => {
                     match &advice.next {
                         AdviceNext::Touch { hold: Some(hold), .. } | AdviceNext::Wait { hold, .. } => {
-                            counters::held(hold)
+                            counters::held(hold);
                         }
                         AdviceNext::Touch { hold: None, .. } | AdviceNext::Done => {}
                     }

@@ -136,7 +136,9 @@ fn problems(text: &str) -> BTreeSet<String> {
     let types = types(text);
     let helped: BTreeSet<&str> = words_after(text, "# HELP ").map(|(name, _)| name).collect();
     let mut problems = BTreeSet::new();
-    let mut problem = |name: &str, what: &str| drop(problems.insert(format!("{name}: {what}")));
+    let mut problem = |name: &str, what: &str| {
+        problems.insert(format!("{name}: {what}"));
+    };
     for (name, kind) in &types {
         if !helped.contains(name) {
             problem(name, "no help");
