@@ -114,7 +114,8 @@ async fn see_metrics(address: &str) {
         assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
         let text = answer.text().await.expect("a text");
         assert!(text.contains("\nleadflow_store_up 1\n"), "{text}");
-        if ["temporal_num_pollers{", "temporal_worker_task_slots_available{"].iter().all(|series| text.contains(series)) {
+        if ["temporal_num_pollers{", "temporal_worker_task_slots_available{"].iter().all(|series| text.contains(series))
+        {
             return;
         }
         assert!(Instant::now() < deadline, "the SDK's metrics are missing in\n{text}");
