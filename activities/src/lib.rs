@@ -10,3 +10,4 @@ pub mod retry;
 pub mod search;
 pub mod senders;
 pub mod store;
+pub mod telemetry;

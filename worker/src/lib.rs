@@ -1,6 +1,7 @@
 //! Hosts the workflows and activities on their task queues.
 
 pub mod cli;
+pub mod telemetry;
 pub mod temporal;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use leadflow_activities::providers::Clients;
 use leadflow_activities::search::{PaidActivities, SearchActivities, SearchWork};
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
+use leadflow_activities::telemetry::Metrics;
 use leadflow_clock::Clock;
 use leadflow_workflows::buyer_group::BuyerGroupRefresh;
 use leadflow_workflows::campaign::Campaign;
@@ -25,8 +27,10 @@ use leadflow_workflows::reply_reading::ReplyReading;
 use leadflow_workflows::sender_account::SenderAccount;
 use leadflow_workflows::{QUEUE, QUEUE_BUYER_GROUPS, QUEUE_LONG};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::{MetricsEndpoint, SdkMetrics};
 use temporalio_client::Client;
 use temporalio_common::worker::{VersioningBehavior, WorkerDeploymentOptions, WorkerDeploymentVersion};
 use temporalio_sdk::runtime::RuntimeOptions;
@@ -36,17 +40,30 @@ use tracing::{info, warn};
 /// Runs one worker on every task queue until `stop` ends, then lets calls in flight end.
 ///
 /// # Errors
-/// When the store cannot be opened, a provider is set up wrongly, or the server refuses a worker.
-pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+/// When the store cannot be opened, a provider is set up wrongly, the server refuses a worker, or metrics cannot be shown.
+pub async fn run(
+    config: Config,
+    client: Client,
+    clock: Clock,
+    metrics: Option<SocketAddr>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let store = Store::connect(&config.store).await?;
     let gate = Gate::new(store.clone(), clock, config.budgets.clone(), config.timings);
     let clients = Clients::from_config(&config)?;
     let config = Arc::new(config);
     let outreach = outreach(&config, &store, &gate, &client, clock)?;
+    let own = Metrics { store: store.clone(), gate: gate.clone(), clock, tenant: config.tenant.clone() };
     let work = Arc::new(SearchWork::new(store.clone(), gate, clients, Arc::clone(&config), clock));
     let workflows = teller(client.clone(), &config);
     let groups = Arc::new(BuyerGroupWork { search: Arc::clone(&work), workflows: Arc::clone(&workflows) });
-    let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
+    let sdk = metrics.map(|_| SdkMetrics::start()).transpose()?;
+    let runtime = sdk.as_ref().map_or_else(|| Ok(RuntimeOptions::default()), SdkMetrics::runtime)?;
+    let runtime = Runtime::from_current_tokio(runtime)?;
+    let _endpoint = match metrics {
+        Some(address) => Some(MetricsEndpoint::start(address, own, sdk.as_ref()).await?),
+        None => None,
+    };
 
     let timings = config.timings;
     let of_behavior = |queue, behavior| {

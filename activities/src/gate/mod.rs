@@ -20,6 +20,7 @@ use crate::config::Budgets;
 use crate::failpoint::fail_point;
 use crate::providers::ProviderError;
 use crate::store::{Store, StoreError};
+use crate::telemetry::counters;
 use claim::{CacheKey, Claim};
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::money::MicroUsd;
@@ -157,7 +158,14 @@ impl Gate {
                 Claim::Reserved(reservation) => break reservation,
                 // Between the two looks another call has brought the answer.
                 Claim::Answered => {}
-                Claim::Refused(refused) => return Ok(refused),
+                Claim::Refused(refused) => {
+                    match refused {
+                        Called::OverBudget { .. } => counters::refused("over_budget"),
+                        Called::BreakerOpen { .. } => counters::refused("breaker_open"),
+                        Called::Fresh { .. } | Called::Cached { .. } | Called::Elsewhere { .. } => {}
+                    }
+                    return Ok(refused);
+                }
             }
         };
         fail_point("gate-after-reserve").await;

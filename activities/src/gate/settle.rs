@@ -5,6 +5,7 @@ use super::claim::{CacheKey, Reservation, forget, keep};
 use super::{Gate, PaidCall, Settled, UsageNumbers, budget, time};
 use crate::providers::{Billed, ProviderError};
 use crate::store::StoreError;
+use crate::telemetry::counters;
 use futures::FutureExt;
 use leadflow_workflows::domain::money::MicroUsd;
 use serde::Serialize;
@@ -77,7 +78,9 @@ impl Gate {
             let (provider, operation) = (call.provider.name(), call.operation);
             tracing::warn!(provider, operation, cost = %ending.cost, bound = %call.bound, "a call cost more than its bound");
         }
-        self.store.write(|transaction| self.settle_in(transaction, call, key, reservation, ending).boxed()).await
+        self.store.write(|transaction| self.settle_in(transaction, call, key, reservation, ending).boxed()).await?;
+        counters::cost(call.provider, ending.cost);
+        Ok(())
     }
 
     /// Locks budgets, breaker, cache, log, in this order, as claiming does.

@@ -14,6 +14,7 @@ use crate::store::enrollments::note_advice;
 use crate::store::searches::{from_json, to_json};
 use crate::store::touches::{self, Claim, Touch, TouchKey, note_look, refuse_uncalled, take_over};
 use crate::store::unsubscribe_links::{UnsubscribeLink, add_link, new_token};
+use crate::telemetry::counters;
 use futures::FutureExt;
 use leadflow_workflows::contract::{Advice, AdviceNext, TouchInput};
 use leadflow_workflows::domain::outreach::{Action, Hold};
@@ -74,7 +75,15 @@ impl OutreachWork {
                 .await
                 .map_err(store_failure)?;
             match approach {
-                Approach::Advice(advice) => return Ok(advice),
+                Approach::Advice(advice) => {
+                    match &advice.next {
+                        AdviceNext::Touch { hold: Some(hold), .. } | AdviceNext::Wait { hold, .. } => {
+                            counters::held(hold);
+                        }
+                        AdviceNext::Touch { hold: None, .. } | AdviceNext::Done => {}
+                    }
+                    return Ok(advice);
+                }
                 Approach::Again => {}
                 Approach::Look(target, look_id) => {
                     let key = TouchKey {

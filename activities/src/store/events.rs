@@ -2,6 +2,7 @@
 
 use super::searches::{from_json, to_json};
 use super::{Backend, Store, StoreError};
+use crate::telemetry::Untold;
 use futures::FutureExt;
 use serde::Serialize;
 use sqlx::any::AnyRow;
@@ -55,6 +56,8 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) now_ms: i64,
     /// Who stores it tells the workflows itself until then; afterwards whoever takes it does.
     pub(crate) lease_until_ms: i64,
+    /// The span in which it came, for those who tell of it later.
+    pub(crate) traceparent: Option<&'a str>,
 }
 
 /// An event whose workflows nobody has told.
@@ -64,6 +67,8 @@ pub(crate) struct Left {
     pub(crate) tenant: String,
     /// Ids of workflows.
     pub(crate) tell: Vec<String>,
+    /// The span in which it came.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// What an event did.
@@ -160,7 +165,7 @@ impl Store {
         };
         let sql = format!(
             "UPDATE events SET lease_until_ms = $2 WHERE id IN (SELECT id FROM events WHERE signalled_at_ms IS NULL \
-             AND lease_until_ms <= $1 ORDER BY received_at_ms, id LIMIT $3{unlocked}) RETURNING id, tenant, tell"
+             AND lease_until_ms <= $1 ORDER BY received_at_ms, id LIMIT $3{unlocked}) RETURNING id, tenant, tell, traceparent"
         );
         self.write(|transaction| {
             let sql = sql.clone();
@@ -173,13 +178,28 @@ impl Store {
                     .await?;
                 let read = |row: &AnyRow| {
                     let tell = from_json(&row.try_get::<String, _>("tell")?)?;
-                    Ok(Left { id: row.try_get("id")?, tenant: row.try_get("tenant")?, tell })
+                    let traceparent = row.try_get("traceparent")?;
+                    Ok(Left { id: row.try_get("id")?, tenant: row.try_get("tenant")?, tell, traceparent })
                 };
                 rows.iter().map(read).collect()
             }
             .boxed()
         })
         .await
+    }
+
+    /// Events whose workflows nobody has told, of which at most so many are counted.
+    pub(crate) async fn untold(&self, tenant: &str, at_most: i64) -> Result<Untold, StoreError> {
+        let (events, oldest_at_ms) = sqlx::query_as(
+            "SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT received_at_ms FROM events WHERE tenant = $1 \
+             AND signalled_at_ms IS NULL ORDER BY received_at_ms LIMIT $2) AS untold",
+        )
+        .bind(tenant)
+        .bind(at_most)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(Untold { events, oldest_at_ms })
     }
 
     /// Notes that the workflows of these events have been told.
@@ -206,7 +226,8 @@ impl Store {
 pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) -> Result<bool, StoreError> {
     let inserted = sqlx::query(
         "INSERT INTO events (id, tenant, source, event_key, kind, account_id, body, is_hint, effect, tell, received_at_ms, \
-         lease_until_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]', $9, $10) ON CONFLICT DO NOTHING",
+         lease_until_ms, traceparent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]', $9, $10, $11) \
+         ON CONFLICT DO NOTHING",
     )
     .bind(new.id)
     .bind(new.tenant)
@@ -218,6 +239,7 @@ pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) 
     .bind(i64::from(new.is_hint))
     .bind(new.now_ms)
     .bind(new.lease_until_ms)
+    .bind(new.traceparent)
     .execute(transaction)
     .await?;
     Ok(inserted.rows_affected() == 1)

@@ -11,6 +11,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "webhooks", include_str!("migrations/0005_webhooks.sql")),
     (6, "buyer groups", include_str!("migrations/0006_buyer_groups.sql")),
     (7, "replies", include_str!("migrations/0007_replies.sql")),
+    (8, "traces", include_str!("migrations/0008_traces.sql")),
 ];
 
 const ROW_SECURITY: &str = include_str!("migrations/row_security.sql");

@@ -99,6 +99,19 @@ impl Store {
         self.touches_where(tenant, rest, account_id).await
     }
 
+    /// Contacts whose outcome is not known, of which at most so many are counted.
+    pub(crate) async fn count_in_doubt(&self, tenant: &str, at_most: i64) -> Result<i64, StoreError> {
+        sqlx::query_scalar(
+            "SELECT COUNT(*) FROM (SELECT id FROM touches WHERE tenant = $1 AND state IN ('calling', 'unknown') \
+             AND person_id <> '' LIMIT $2) AS doubted",
+        )
+        .bind(tenant)
+        .bind(at_most)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))
+    }
+
     async fn touches_where(&self, tenant: &str, rest: &str, value: &str) -> Result<Vec<Touch>, StoreError> {
         let rows = sqlx::query(AssertSqlSafe(format!("SELECT {COLUMNS} WHERE t.tenant = $1 {rest}")))
             .bind(tenant)

@@ -6,7 +6,9 @@ use crate::ingress::{Doors, Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
 use leadflow_activities::outreach::events::teller;
+use leadflow_activities::telemetry::Metrics;
 use leadflow_worker::cli::asked_to_stop;
+use leadflow_worker::telemetry::{MetricsEndpoint, Telemetry, TelemetryOptions};
 use std::net::SocketAddr;
 
 /// Take webhooks in: replies, connections, bounces, lost accounts, job changes, opt-outs by link
@@ -19,10 +21,24 @@ pub struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8030")]
     listen: SocketAddr,
+    /// Show metrics to Prometheus, at `http://ADDRESS/metrics`
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+    /// Write logs as JSON lines
+    #[arg(long)]
+    json_logs: bool,
 }
 
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let options = TelemetryOptions { service: "leadflow-serve", json_logs: args.json_logs, traces: None };
+    let telemetry = Telemetry::start(options)?;
+    let served = serve(args, global).await;
+    telemetry.stop().await;
+    served
+}
+
+async fn serve(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let doors = Doors::from_config(&site.config)?;
     if !doors.knows_unipile() {
@@ -32,6 +48,14 @@ pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     }
     let store = site.installation_store().await?;
     let (client, _) = site.temporal().await?;
+    let _metrics = match args.metrics {
+        Some(address) => {
+            let gate = site.gate(&store);
+            let own = Metrics { store: store.clone(), gate, clock: site.clock, tenant: site.tenant().to_owned() };
+            Some(MetricsEndpoint::start(address, own, None).await?)
+        }
+        None => None,
+    };
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),

@@ -1,5 +1,6 @@
 //! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards.
 
+mod observe;
 mod problem;
 mod telling;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use crate::failure::Failure;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use leadflow_activities::outreach::events::Teller;
@@ -111,6 +113,7 @@ fn router(shared: Shared) -> Router {
         .route("/healthz", get(healthy))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "events are posted"))
+        .layer(middleware::from_fn(observe::observe))
         .with_state(shared)
 }
 

@@ -5,15 +5,18 @@ use super::*;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use leadflow_activities::config::Config;
+use leadflow_activities::gate::Gate;
 use leadflow_activities::outreach::events::{TellError, receive};
 use leadflow_activities::senders::Sender;
 use leadflow_activities::senders::unipile::{SECRET_HEADER, Unipile};
 use leadflow_activities::store::accounts::NewAccount;
 use leadflow_activities::store::testing::each_backend;
+use leadflow_activities::telemetry::Metrics;
 use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig};
 use leadflow_workflows::domain::account::{AccountSettings, Hours};
 use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::domain::permits::Limits;
+use leadflow_workflows::domain::timings::Timings;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -215,6 +218,95 @@ async fn while_temporal_is_away_every_event_is_answered_and_afterwards_all_are_t
         let told = told.list.lock().unwrap().clone();
         assert!(!told.is_empty() && told.iter().all(|id| id == "account/a1"), "{told:?}");
         assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "disconnected", "the last one counts");
+        ingress.stop().await;
+    })
+    .await;
+}
+
+/// What is logged, kept for the test.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_line_names_its_request_and_none_tells_a_secret() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let log = Log::default();
+    let writer = log.clone();
+    let filter = tracing_subscriber::EnvFilter::new("leadflow_starter=trace,leadflow_activities=trace");
+    let lines = leadflow_worker::telemetry::json_lines(filter, move || writer.clone());
+    let _lines = tracing::subscriber::set_default(lines);
+    each_backend(async |store| {
+        log.0.lock().unwrap().clear();
+        add_account(&store, "acc_7Qd").await;
+        let told = Arc::new(Told::default());
+        let ingress = start(&store, Arc::clone(&told)).await;
+        let status = r#"{"AccountStatus":{"account_id":"acc_7Qd","account_type":"LINKEDIN","message":"ERROR"}}"#;
+        let unread = r#"{"event":"new_relation","account_id":"acc_7Qd","user_full_name":"Dana Whitlock"}"#;
+        for (id, secret, body, expected) in [
+            ("forged", "a-wrong-text", EVENT, 401),
+            ("unread", SECRET, unread, 400),
+            ("known", SECRET, EVENT, 200),
+            ("told", SECRET, status, 200),
+        ] {
+            let request = client().post(ingress.unipile_url()).body(body).header(SECRET_HEADER, secret);
+            let request = request.header("x-request-id", id);
+            let response =
+                request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")).send().await.unwrap();
+            assert_eq!(
+                (response.status().as_u16(), response.headers()["x-request-id"].to_str().unwrap()),
+                (expected, id)
+            );
+        }
+        ingress.stop().await;
+        assert_eq!(*told.list.lock().unwrap(), ["account/a1"]);
+
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines.iter().all(|line| line["span"]["trace_id"] == TRACE), "{text}");
+        for (id, status) in [("forged", 401), ("unread", 400), ("known", 200), ("told", 200)] {
+            let is_answer = |line: &&Value| line["span"]["request_id"] == id && line["status"] == status;
+            assert_eq!(lines.iter().filter(is_answer).count(), 1, "{text}");
+        }
+        assert!(lines.iter().any(|line| line["message"] == "told" && line["span"]["doing"] == "tell"), "{text}");
+        for secret in [SECRET, "a-wrong-text", "dana-whitlock", "Dana", "ACoAAAsim001"] {
+            assert!(!text.contains(secret), "`{secret}` is in\n{text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_and_webhooks_are_counted_by_route_and_outcome() {
+    each_backend(async |store| {
+        let ingress = start(&store, Arc::default()).await;
+        assert_eq!(post(&ingress, None, EVENT).await.0, 401);
+        assert_eq!(post(&ingress, Some(SECRET), EVENT).await.0, 200);
+        let nowhere = format!("http://{}/people/dana-whitlock?name=dana", ingress.address());
+        assert_eq!(client().get(nowhere).send().await.unwrap().status(), 404);
+        let clock = Clock::system();
+        let budgets = Config::default().budgets;
+        let gate = Gate::new(store.clone(), clock, budgets, Timings::test());
+        let text = Metrics { store: store.clone(), gate, clock, tenant: "default".into() }.text().await;
+        for series in [
+            r#"leadflow_webhook_requests_total{outcome="unauthorized",source="unipile"}"#,
+            r#"leadflow_webhook_requests_total{outcome="accepted",source="unipile"}"#,
+            r#"leadflow_http_requests_total{method="POST",route="/webhooks/unipile",status="401"}"#,
+            r#"leadflow_http_requests_total{method="GET",route="unmatched",status="404"}"#,
+            r#"leadflow_http_request_duration_seconds_count{method="POST",route="/webhooks/unipile"}"#,
+        ] {
+            assert!(text.contains(series), "`{series}` is not in\n{text}");
+        }
+        assert!(!text.contains("dana"), "{text}");
         ingress.stop().await;
     })
     .await;

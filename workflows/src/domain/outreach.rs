@@ -123,6 +123,37 @@ pub enum Hold {
     BreakerOpen,
 }
 
+impl Hold {
+    /// Stable machine name, as in JSON.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::NotDue => "not_due",
+            Self::WaitingForConnection => "waiting_for_connection",
+            Self::CampaignPaused => "campaign_paused",
+            Self::EnrollmentPaused { .. } => "enrollment_paused",
+            Self::AccountPaused => "account_paused",
+            Self::AccountDisconnected => "account_disconnected",
+            Self::AccountRestricted => "account_restricted",
+            Self::AccountHeld { .. } => "account_held",
+            Self::AccountDeferred { .. } => "account_deferred",
+            Self::LeadDeferred { .. } => "lead_deferred",
+            Self::Absent { .. } => "absent",
+            Self::SenderHours => "sender_hours",
+            Self::LeadHours => "lead_hours",
+            Self::SenderHoliday { .. } => "sender_holiday",
+            Self::LeadHoliday { .. } => "lead_holiday",
+            Self::DailyLimit { .. } => "daily_limit",
+            Self::WeeklyLimit { .. } => "weekly_limit",
+            Self::MonthlyNotes { .. } => "monthly_notes",
+            Self::WarmUp { .. } => "warm_up",
+            Self::MinimumGap { .. } => "minimum_gap",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::OtherContact => "other_contact",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
+}
+
 impl Action {
     pub const ALL: [Self; 5] = [Self::VisitProfile, Self::Invite, Self::Message, Self::Inmail, Self::Email];
 

@@ -31,6 +31,7 @@ use crate::store::enrollments::lock_account;
 use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, discard, insert, note_effect};
 use crate::store::searches::{from_json, to_json};
 use crate::store::{Store, StoreError};
+use crate::telemetry::traces;
 use futures::FutureExt;
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::ids::{AccountId, EnrollmentId};
@@ -139,6 +140,7 @@ pub(crate) async fn record(
     let account = &account(store, &event.account).await?;
     let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
     let store = &store.for_tenant(tenant);
+    let traceparent = &traces::traceparent();
     store
         .write(|transaction| {
             async move {
@@ -155,6 +157,7 @@ pub(crate) async fn record(
                     is_hint: false,
                     now_ms,
                     lease_until_ms: now_ms.saturating_add(lease_ms),
+                    traceparent: traceparent.as_deref(),
                 };
                 let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
                     Kept::Known(received) => return Ok(Some(received)),

@@ -11,6 +11,7 @@ use super::{Applied, Kept, Received, keep, noted};
 use crate::store::events::{NewEvent, StoredEvent};
 use crate::store::searches::{from_json, to_json};
 use crate::store::{Store, StoreError};
+use crate::telemetry::traces;
 use futures::FutureExt;
 use leadflow_clock::Clock;
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,7 @@ pub async fn receive_person_change(
     change: &PersonChange,
 ) -> Result<Received, StoreError> {
     let body = &to_json(change);
+    let traceparent = &traces::traceparent();
     let store = &store.for_tenant(tenant);
     store
         .write(|transaction| {
@@ -124,6 +126,7 @@ pub async fn receive_person_change(
                     is_hint: change.is_hint,
                     now_ms,
                     lease_until_ms: now_ms,
+                    traceparent: traceparent.as_deref(),
                 };
                 let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
                     Kept::Known(received) => return Ok(received),

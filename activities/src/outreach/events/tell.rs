@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::outreach::reply_reading::start_of;
 use crate::store::events::Left;
 use crate::store::{Store, StoreError};
+use crate::telemetry::traces;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use leadflow_clock::Clock;
@@ -17,7 +18,7 @@ use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::{STAGE, TENANT};
 use leadflow_workflows::reply_reading;
 use leadflow_workflows::sender_account::SenderAccount;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use temporalio_client::errors::WorkflowInteractionError;
@@ -142,6 +143,12 @@ pub fn teller(client: Client, config: &Config) -> Arc<dyn Teller> {
 
 /// Tells one workflow, by what its id begins with.
 async fn tell_one(teller: &dyn Teller, tenant: &str, workflow_id: &str) -> Result<(), TellError> {
+    reach_one(teller, tenant, workflow_id).await?;
+    tracing::debug!(workflow_id, "told");
+    Ok(())
+}
+
+async fn reach_one(teller: &dyn Teller, tenant: &str, workflow_id: &str) -> Result<(), TellError> {
     match workflow_id.strip_prefix(reply_reading::PREFIX) {
         Some(reply_id) => match teller.readings() {
             Some(timings) => teller.start(start_of(tenant, reply_id, timings)?).await,
@@ -187,7 +194,9 @@ pub async fn tell_leftovers(store: &Store, teller: &dyn Teller, clock: Clock) ->
         let now_ms = clock.now_ms();
         let taken = store.take_untold(BATCH, now_ms, now_ms.saturating_add(clock.virtual_ms(LEASE))).await?;
         let is_last = taken.len() < usize::from(BATCH);
-        let workflows: BTreeSet<Whom<'_>> = taken.iter().flat_map(Left::whom).collect();
+        // Where many events are told of by one signal, it belongs to the trace of the last.
+        let workflows: BTreeMap<Whom<'_>, Option<&str>> =
+            taken.iter().flat_map(|left| left.whom().map(|whom| (whom, left.traceparent.as_deref()))).collect();
         let reached = reach(teller, &workflows).await;
         let is_told = |left: &&Left| left.whom().all(|whom| reached.told.contains(&whom));
         let told: Vec<&str> = taken.iter().filter(is_told).map(|left| left.id.as_str()).collect();
@@ -217,15 +226,18 @@ struct Reached<'a> {
 }
 
 /// Gives up when nobody can be told: then it is Temporal that is away, and each try takes its time.
-async fn reach<'a>(teller: &dyn Teller, workflows: &BTreeSet<Whom<'a>>) -> Reached<'a> {
-    let workflows: Vec<Whom<'a>> = workflows.iter().copied().collect();
+async fn reach<'a>(teller: &dyn Teller, workflows: &BTreeMap<Whom<'a>, Option<&str>>) -> Reached<'a> {
+    let workflows: Vec<(Whom<'a>, Option<&str>)> = workflows.iter().map(|(whom, trace)| (*whom, *trace)).collect();
     let mut reached = Reached::default();
     for some in workflows.chunks(AT_ONCE) {
         let tellings: Vec<_> = some
             .iter()
-            .map(|(tenant, id)| tokio::time::timeout(ANSWERS_WITHIN, tell_one(teller, tenant, id)).boxed())
+            .map(|((tenant, id), traceparent)| {
+                let telling = traces::go_on(*traceparent, "tell", tell_one(teller, tenant, id));
+                tokio::time::timeout(ANSWERS_WITHIN, telling).boxed()
+            })
             .collect();
-        for (whom, told) in some.iter().zip(futures::future::join_all(tellings).await) {
+        for ((whom, _), told) in some.iter().zip(futures::future::join_all(tellings).await) {
             match told {
                 Ok(Ok(())) => _ = reached.told.insert(*whom),
                 Ok(Err(error)) => reached.problem = Some(error),

@@ -6,6 +6,7 @@ use crate::store::events::{NewEvent, insert};
 use crate::store::suppressions::{is_listed, suppressed};
 use crate::store::unsubscribe_links::UnsubscribeLink;
 use crate::store::{Store, StoreError};
+use crate::telemetry::traces;
 use futures::FutureExt;
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::suppression::SuppressionKind;
@@ -44,6 +45,7 @@ async fn opt_out(
         return Ok(Received { event_id: id, is_new: false, settled: false, tell: Vec::new(), answer_at_ms });
     }
     let event_key = format!("{SOURCE}/{id}");
+    let traceparent = traces::traceparent();
     let new = NewEvent {
         id: &id,
         tenant,
@@ -55,6 +57,7 @@ async fn opt_out(
         is_hint: false,
         now_ms,
         lease_until_ms: now_ms,
+        traceparent: traceparent.as_deref(),
     };
     insert(transaction, &new).await?;
     let account = account(transaction, link).await?;

@@ -60,6 +60,17 @@ pub(crate) enum Unsent<'a> {
     Unknown { problem: Option<&'a str>, not_before_ms: Option<i64> },
 }
 
+impl Unsent<'_> {
+    /// The state that the touch gets, in metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Released { .. } => "released",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
 /// Settles a touch that was not, or perhaps not, sent. Does nothing when another attempt or an event was faster.
 pub(crate) async fn settle_unsent(
     transaction: &mut AnyConnection,
