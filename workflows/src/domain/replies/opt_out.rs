@@ -9,7 +9,10 @@ pub(super) fn asks(own: &str) -> bool {
 }
 
 fn sentence_asks(sentence: &str) -> bool {
-    if has_any(sentence, &OFFERS) || OFFER_STARTS.iter().any(|start| sentence.starts_with(start)) {
+    if has_any(sentence, &STAYING)
+        || has_any(sentence, &OFFERS)
+        || OFFER_STARTS.iter().any(|start| sentence.starts_with(start))
+    {
         return false;
     }
     let is_question = sentence.ends_with('?');
@@ -67,6 +70,18 @@ const LEAVING: [&str; 16] = [
     "afmelden",
     "descadastr",
     "cancelar inscricao",
+];
+
+/// Whoever says this wants to stay.
+const STAYING: [&str; 8] = [
+    "dont unsubscribe",
+    "not unsubscribe",
+    "dont remove",
+    "do not remove",
+    "dont take me",
+    "do not take me",
+    "nicht abmelden",
+    "nicht austragen",
 ];
 
 /// A sentence with these offers others to leave, as footers do.
