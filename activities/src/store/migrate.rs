@@ -8,6 +8,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "gate", include_str!("migrations/0001_gate.sql")),
     (2, "lead search", include_str!("migrations/0002_lead_search.sql")),
     (3, "outreach", include_str!("migrations/0003_outreach.sql")),
+    (4, "api", include_str!("migrations/0004_api.sql")),
 ];
 
 /// Applies what is missing, all of it or nothing.

@@ -4,12 +4,15 @@
 //! are UTC milliseconds of the installation's clock, money is micro-dollars, ids are UUIDv7 text.
 
 pub mod accounts;
+pub mod api_tokens;
+pub mod audit;
 pub mod businesses;
 pub mod campaigns;
 mod connect;
 pub mod enrollments;
 mod error;
 pub mod events;
+pub mod idempotency;
 pub mod imports;
 pub mod leads;
 mod migrate;
