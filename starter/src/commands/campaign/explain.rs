@@ -15,10 +15,11 @@ use leadflow_activities::store::leads::Lead;
 use leadflow_activities::store::touches::Touch;
 use leadflow_workflows::contract::AdviceNext;
 use leadflow_workflows::domain::outreach::{Channel, Hold, TouchState};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// All that is known of a lead in outreach, as it is now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ExplainFacts {
     pub now_ms: i64,
     /// Why nobody may contact the person.
@@ -30,7 +31,7 @@ pub struct ExplainFacts {
     pub not_enrolled: Vec<(String, NotEnrolled)>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EnrollmentFacts {
     #[serde(flatten)]
     pub enrollment: Enrollment,
