@@ -1,6 +1,7 @@
 //! The commands of `starter`.
 
 use crate::commands::account::{self, AccountCommand};
+use crate::commands::audit::{self, AuditCommand};
 use crate::commands::budget::{self, BudgetCommand};
 use crate::commands::campaign::{self, CampaignCommand};
 use crate::commands::events::{self, EventsCommand};
@@ -10,6 +11,7 @@ use crate::commands::search::{self, SearchCommand};
 use crate::commands::sequence::{self, SequenceCommand};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::suppression::{self, SuppressionCommand};
+use crate::commands::token::{self, TokenCommand};
 use crate::commands::usage::{self, UsageArgs};
 use crate::commands::{self, doctor};
 use crate::demo::{self, DemoArgs};
@@ -58,6 +60,10 @@ enum Command {
     #[command(subcommand)]
     Suppression(SuppressionCommand),
     Serve(ServeArgs),
+    #[command(subcommand)]
+    Token(TokenCommand),
+    #[command(subcommand)]
+    Audit(AuditCommand),
     #[command(subcommand)]
     Events(EventsCommand),
     #[command(subcommand)]
@@ -129,6 +135,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sequence(command) => sequence::run(command, global).await,
         Command::Suppression(command) => suppression::run(command, global).await,
         Command::Serve(args) => serve::run(&args, global).await,
+        Command::Token(command) => token::run(command, global).await,
+        Command::Audit(command) => audit::run(&command, global).await,
         Command::Events(command) => events::run(command, global).await,
         Command::Budget(command) => budget::run(command, global).await,
         Command::Usage(args) => usage::run(&args, global).await,

@@ -1,6 +1,7 @@
 //! The commands, one file for each group. A result goes to standard output, everything else to standard error.
 
 pub mod account;
+pub mod audit;
 pub mod budget;
 pub mod campaign;
 pub mod doctor;
@@ -12,6 +13,7 @@ pub mod search;
 pub mod sequence;
 pub mod serve;
 pub mod suppression;
+pub mod token;
 pub mod usage;
 
 use crate::failure::Failure;

@@ -1,17 +1,20 @@
-//! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards.
+//! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards. Beside them
+//! stands the HTTP API.
 
+pub mod api;
 mod problem;
 mod telling;
 #[cfg(test)]
 mod tests;
 
 use crate::failure::Failure;
+use api::ApiOptions;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::post;
 use leadflow_activities::outreach::events::{ReceiveError, Teller, receive};
 use leadflow_activities::senders::unipile::SECRET_HEADER;
 use leadflow_activities::store::Store;
@@ -43,6 +46,8 @@ pub struct IngressOptions {
     pub tenant: String,
     /// What the provider sends along with every event.
     pub secret: SecretString,
+    /// Without it only webhooks are served.
+    pub api: Option<ApiOptions>,
 }
 
 /// A running ingress. Dropping it ends it, too; what was not told then is told at the next start.
@@ -78,6 +83,7 @@ impl Ingress {
         let (stop, mut stopped) = watch::channel(false);
         let (telling, queue) =
             Telling::start(options.store.clone(), options.teller, options.clock, options.tenant.clone());
+        let api = options.api.map(|api| api::router(api, options.store.clone(), stopped.clone()));
         let shared = Shared {
             store: options.store,
             clock: options.clock,
@@ -85,7 +91,7 @@ impl Ingress {
             secret: Arc::new(options.secret),
             telling: queue,
         };
-        let serve = axum::serve(listener, router(shared)).with_graceful_shutdown(async move {
+        let serve = axum::serve(listener, router(shared, api.unwrap_or_default())).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         });
         let server = tokio::spawn(async move {
@@ -114,21 +120,14 @@ impl Ingress {
     }
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: Shared, api: Router) -> Router {
     Router::new()
         .route(UNIPILE_PATH, post(unipile))
-        .route("/healthz", get(healthy))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
-        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "events are posted"))
         .with_state(shared)
-}
-
-/// Whether events can be stored.
-async fn healthy(State(shared): State<Shared>) -> Response {
-    match shared.store.check().await {
-        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
-        Err(error) => unstored(&error),
-    }
+        .merge(api)
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
+        .layer(axum::middleware::from_fn(api::with_request_id))
 }
 
 async fn unipile(State(shared): State<Shared>, request: Request<Body>) -> Response {
