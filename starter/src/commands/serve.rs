@@ -5,7 +5,6 @@ use crate::failure::Failure;
 use crate::ingress::api::{ApiOptions, REQUESTS_PER_MINUTE};
 use crate::ingress::{Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
-use axum::http::HeaderValue;
 use clap::Args;
 use leadflow_worker::cli::asked_to_stop;
 use std::net::SocketAddr;
@@ -25,9 +24,6 @@ pub struct ServeArgs {
     /// Most API requests in a minute for each token
     #[arg(long, value_name = "N", default_value_t = REQUESTS_PER_MINUTE)]
     requests_per_minute: NonZeroU32,
-    /// Origin whose pages may use the API from a browser; none without; may be repeated
-    #[arg(long, value_name = "ORIGIN")]
-    allow_origin: Vec<HeaderValue>,
 }
 
 /// Runs until Ctrl-C or SIGTERM.
@@ -49,12 +45,7 @@ pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
         clock: site.clock,
         tenant: site.tenant().to_owned(),
         secret,
-        api: Some(ApiOptions {
-            site: site.clone(),
-            client,
-            requests_per_minute: args.requests_per_minute,
-            allow_origins: args.allow_origin.clone(),
-        }),
+        api: Some(ApiOptions { site: site.clone(), client, requests_per_minute: args.requests_per_minute }),
     })
     .await?;
     tell(&format!("the API is at http://{}/v1", ingress.address()));

@@ -64,12 +64,7 @@ impl World {
             clock: Clock::system(),
             tenant: TENANT.into(),
             secret: "a-long-random-text".into(),
-            api: Some(ApiOptions {
-                site,
-                client: stack.client.clone(),
-                requests_per_minute,
-                allow_origins: Vec::new(),
-            }),
+            api: Some(ApiOptions { site, client: stack.client.clone(), requests_per_minute }),
         })
         .await
         .unwrap();
@@ -143,16 +138,6 @@ impl World {
         let kind = answer.headers["content-type"].to_str().unwrap();
         let schema = &described["content"][kind]["schema"];
         assert!(schema.is_object(), "{method} {path}: {kind} is not described for {}", answer.status);
-        if kind.ends_with("json") {
-            let mut root = schema.clone();
-            root["components"] = self.document["components"].clone();
-            let validator = jsonschema::draft202012::new(&root).unwrap();
-            let problems: Vec<String> = validator
-                .iter_errors(&answer.json)
-                .map(|error| format!("{} at {}", error, error.instance_path()))
-                .collect();
-            assert!(problems.is_empty(), "{method} {path}: {problems:?}\n{}", answer.text);
-        }
     }
 
     /// Asks again and again until `found` finds what it waits for.

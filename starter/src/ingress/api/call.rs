@@ -2,12 +2,12 @@
 
 use super::super::problem::Problem;
 use super::caller::{Caller, authenticate};
-use super::keys::{self, Key, Repeat};
+use super::keys::{self, Repeat};
 use super::{Handler, REQUEST_ID, Shared};
 use crate::launch::Launcher;
 use crate::outreach::Outreach;
 use crate::site::Site;
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -20,10 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use temporalio_client::Client;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Most bytes of a body.
 const LARGEST_BODY: usize = 1024 * 1024;
+/// Longest wait for a body.
+const LONGEST_BODY: Duration = Duration::from_secs(10);
 /// Longest wait for an answer. What was begun goes on all the same.
 pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(30);
 
@@ -119,8 +122,7 @@ pub(super) async fn answer(
         None => None,
     };
     let id = path_id(&mut parts).await?;
-    let too_large = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a body has at most 1 MiB");
-    let body = to_bytes(body, LARGEST_BODY).await.map_err(|_| too_large())?;
+    let body = read(body).await?;
     let Parts { uri, headers, .. } = parts;
     let call = Call {
         site,
@@ -132,18 +134,32 @@ pub(super) async fn answer(
         shared: Arc::clone(shared),
     };
     let incoming = Incoming { id, uri, headers, body };
-    let answered = match caller.filter(|_| endpoint.writes()) {
-        Some(caller) => {
-            let written = write(call, caller, *endpoint, incoming, Arc::clone(handler)).await?;
-            tokio::time::timeout(LONGEST_ANSWER, written).await
-        }
-        None => tokio::time::timeout(LONGEST_ANSWER, handler(call, incoming)).await,
+    let work = match caller.filter(|_| endpoint.writes()) {
+        Some(caller) => tokio::spawn(write(call, caller, *endpoint, incoming, Arc::clone(handler))),
+        None => tokio::spawn(handler(call, incoming)),
     };
-    answered.unwrap_or_else(|_| {
-        let detail =
-            "it takes longer than 30 s; what was begun goes on, and the same Idempotency-Key tells its outcome";
-        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
-    })
+    finished(work).await
+}
+
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(LONGEST_BODY, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "a body has at most 1 MiB")),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come within 10 s")),
+    }
+}
+
+/// Waits for work that goes on when nobody waits for it any more: whoever hangs up has still said what they want.
+async fn finished(work: JoinHandle<Result<Response, Problem>>) -> Result<Response, Problem> {
+    match tokio::time::timeout(LONGEST_ANSWER, work).await {
+        Ok(Ok(answered)) => answered,
+        // The panic hook has told where; its text may hold anything, so it goes no further.
+        Ok(Err(_)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a fault of the service")),
+        Err(_) => {
+            let detail = "it takes longer than 30 s; it goes on, and the same Idempotency-Key tells its outcome later";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail))
+        }
+    }
 }
 
 fn limit(shared: &Shared, caller: &Caller) -> Result<(), Problem> {
@@ -162,9 +178,6 @@ async fn path_id(parts: &mut Parts) -> Result<String, Problem> {
     if id.contains('\0') { Err(Problem::unknown("such thing")) } else { Ok(id) }
 }
 
-/// What goes on when nobody waits for it any more: whoever hangs up has still said what they want.
-type Written = futures::future::BoxFuture<'static, Result<Response, Problem>>;
-
 /// Does what a request wants, once for each key, with a line in the audit log before and its outcome after.
 async fn write(
     mut call: Call,
@@ -172,9 +185,9 @@ async fn write(
     endpoint: Endpoint,
     incoming: Incoming,
     handler: Handler,
-) -> Result<Written, Problem> {
+) -> Result<Response, Problem> {
     let key = match keys::claim(&call, &incoming).await? {
-        Repeat::Answered(response) => return Ok(Box::pin(async move { Ok(response) })),
+        Repeat::Answered(response) => return Ok(response),
         Repeat::First(key) => key,
     };
     if let Some(key) = &key {
@@ -190,27 +203,21 @@ async fn write(
             request_id: incoming.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()),
             now_ms: call.now_ms(),
         })
-        .await?;
-    let work = tokio::spawn(async move {
-        let response = handler(call, incoming).await.unwrap_or_else(IntoResponse::into_response);
-        let made = response.headers().get(header::LOCATION).and_then(|path| path.to_str().ok());
-        let made = made.and_then(|path| path.rsplit('/').next());
-        if let Err(error) = store.audit_answer(&tenant, &audit, response.status().as_u16(), made).await {
-            tracing::error!(kind = error.kind.name(), "the outcome of an operation is not in the audit log");
-        }
-        settle(&store, &tenant, key, response).await
-    });
-    Ok(Box::pin(async move {
-        match work.await {
-            Ok(answered) => answered,
-            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
-        }
-    }))
-}
-
-async fn settle(store: &Store, tenant: &str, key: Option<Key>, response: Response) -> Result<Response, Problem> {
+        .await;
+    let response = match &audit {
+        Ok(_) => handler(call, incoming).await.unwrap_or_else(IntoResponse::into_response),
+        // What cannot be written down is not done.
+        Err(error) => Problem::from(error.clone()).into_response(),
+    };
+    let made = response.headers().get(header::LOCATION).and_then(|path| path.to_str().ok());
+    let made = made.and_then(|path| path.rsplit('/').next());
+    if let Ok(audit) = &audit
+        && let Err(error) = store.audit_answer(&tenant, audit, response.status().as_u16(), made).await
+    {
+        tracing::error!(kind = error.kind.name(), "the outcome of an operation is not in the audit log");
+    }
     match key {
-        Some(key) => key.settle(store, tenant, response).await,
+        Some(key) => key.settle(&store, &tenant, response).await,
         None => Ok(response),
     }
 }

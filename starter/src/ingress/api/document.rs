@@ -177,7 +177,7 @@ impl Operation<'_> {
     fn problems(&mut self, endpoint: &Endpoint) {
         let mut statuses = vec![500, 503];
         if endpoint.scope.is_some() {
-            statuses.extend([400, 401, 403, 413]);
+            statuses.extend([400, 401, 403, 408, 413]);
             self.value["responses"]["429"] = json!({ "$ref": "#/components/responses/TooManyRequests" });
         }
         if endpoint.path.contains('{') {

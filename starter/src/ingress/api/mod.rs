@@ -24,9 +24,8 @@ mod usage;
 use super::problem::Problem;
 use crate::site::Site;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
@@ -39,13 +38,10 @@ use input::Input;
 use leadflow_activities::store::Store;
 use output::Output;
 use serde_json::Value;
-use std::any::Any;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use temporalio_client::Client;
 use tokio::sync::watch;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::CorsLayer;
 use uuid::Uuid;
 
 /// Requests a minute that a token has unless it is set otherwise.
@@ -60,8 +56,6 @@ pub struct ApiOptions {
     pub client: Client,
     /// Of each token.
     pub requests_per_minute: NonZeroU32,
-    /// Origins whose pages may use it; empty for none.
-    pub allow_origins: Vec<HeaderValue>,
 }
 
 /// What every call can reach.
@@ -89,17 +83,7 @@ pub(super) fn router(options: ApiOptions, store: Store, stop: watch::Receiver<bo
         document: document.finish().to_string(),
         stop,
     });
-    let router = router.with_state(shared).layer(CatchPanicLayer::custom(panicked));
-    if options.allow_origins.is_empty() {
-        return router;
-    }
-    router.layer(
-        CorsLayer::new()
-            .allow_origin(options.allow_origins)
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, keys::HEADER, REQUEST_ID])
-            .expose_headers([header::LOCATION, header::RETRY_AFTER, REQUEST_ID]),
-    )
+    router.with_state(shared)
 }
 
 /// The OpenAPI document.
@@ -168,9 +152,4 @@ pub(super) async fn with_request_id(mut request: Request, next: Next) -> Respons
 
 fn is_request_id(id: &[u8]) -> bool {
     (1..=128).contains(&id.len()) && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte))
-}
-
-fn panicked(_cause: Box<dyn Any + Send>) -> Response<Body> {
-    // The panic hook has told where; its text may hold anything, so it goes no further.
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "this is a fault of the service").into_response()
 }
