@@ -1,6 +1,7 @@
 //! The commands of `starter`.
 
 use crate::commands::account::{self, AccountCommand};
+use crate::commands::audit::{self, AuditCommand};
 use crate::commands::budget::{self, BudgetCommand};
 use crate::commands::buyer_group::{self, BuyerGroupCommand};
 use crate::commands::campaign::{self, CampaignCommand};
@@ -12,6 +13,7 @@ use crate::commands::search::{self, SearchCommand};
 use crate::commands::sequence::{self, SequenceCommand};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::suppression::{self, SuppressionCommand};
+use crate::commands::token::{self, TokenCommand};
 use crate::commands::usage::{self, UsageArgs};
 use crate::commands::{self, doctor};
 use crate::demo::{self, DemoArgs};
@@ -62,6 +64,10 @@ enum Command {
     #[command(subcommand)]
     Reply(ReplyCommand),
     Serve(ServeArgs),
+    #[command(subcommand)]
+    Token(TokenCommand),
+    #[command(subcommand)]
+    Audit(AuditCommand),
     #[command(subcommand)]
     Events(EventsCommand),
     #[command(subcommand)]
@@ -136,6 +142,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Suppression(command) => suppression::run(command, global).await,
         Command::Reply(command) => reply::run(command, global).await,
         Command::Serve(args) => serve::run(&args, global).await,
+        Command::Token(command) => token::run(command, global).await,
+        Command::Audit(command) => audit::run(&command, global).await,
         Command::Events(command) => events::run(command, global).await,
         Command::BuyerGroup(command) => buyer_group::run(command, global).await,
         Command::Budget(command) => budget::run(command, global).await,

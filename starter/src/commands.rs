@@ -1,6 +1,7 @@
 //! The commands, one file for each group. A result goes to standard output, everything else to standard error.
 
 pub mod account;
+pub mod audit;
 pub mod budget;
 pub mod buyer_group;
 pub mod campaign;
@@ -14,6 +15,7 @@ pub mod search;
 pub mod sequence;
 pub mod serve;
 pub mod suppression;
+pub mod token;
 pub mod usage;
 
 use crate::failure::Failure;

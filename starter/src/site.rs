@@ -36,6 +36,7 @@ pub struct GlobalArgs {
 }
 
 /// The installation that a command works on.
+#[derive(Clone)]
 pub struct Site {
     pub config: Config,
     /// The data folder, when there is one.
@@ -111,7 +112,11 @@ impl Site {
     /// leaves no new store behind.
     pub async fn outreach(&self) -> Result<Outreach, Failure> {
         let (client, _) = self.temporal().await?;
-        Ok(Outreach { config: self.config.clone(), store: self.store().await?, client, clock: self.clock })
+        Ok(self.outreach_with(self.store().await?, client))
+    }
+
+    pub fn outreach_with(&self, store: Store, client: Client) -> Outreach {
+        Outreach { config: self.config.clone(), store, client, clock: self.clock }
     }
 
     /// The page of a search in the Temporal web UI; `None` when no `starter dev` shows one.

@@ -255,6 +255,7 @@ async fn take_events(config: &mut Config, store: &Store, client: &Client, clock:
         clock,
         tenant: config.tenant.clone(),
         doors: Doors::from_config(config)?,
+        api: None,
     })
     .await?;
     let failed = |error: String| Failure::Failed(format!("the stand-in for Unipile takes no webhook: {error}"));

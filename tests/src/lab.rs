@@ -294,7 +294,7 @@ pub trait OrSay<T> {
 impl<T> OrSay<T> for Result<T, Failure> {
     fn or_say(self) -> anyhow::Result<T> {
         self.map_err(|failure| match failure {
-            Failure::Refused(text) | Failure::Failed(text) => anyhow::Error::msg(text),
+            Failure::Refused(text) | Failure::Failed(text) | Failure::Unavailable(text) => anyhow::Error::msg(text),
             Failure::Input(mistakes) => anyhow::Error::msg(format!("{mistakes:?}")),
         })
     }

@@ -8,6 +8,7 @@ use crate::domain::money::MicroUsd;
 use crate::domain::outreach::{Action, EnrollmentState, Hold};
 use crate::domain::search_plan::{Job, Outcome, SearchPlan};
 use crate::domain::timings::Timings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use temporalio_macros::activity_definitions;
@@ -171,13 +172,13 @@ pub struct TouchInput {
 }
 
 /// What an enrollment does next. Sleeps are real milliseconds, instants are the installation's clock's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     pub state: EnrollmentState,
     pub next: AdviceNext,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AdviceNext {
     /// Make the contact of this step, at `at_ms`; `hold` is the rule that moved it furthest.

@@ -8,6 +8,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "gate", include_str!("migrations/0001_gate.sql")),
     (2, "lead search", include_str!("migrations/0002_lead_search.sql")),
     (3, "outreach", include_str!("migrations/0003_outreach.sql")),
+    (4, "api", include_str!("migrations/0004_api.sql")),
     (5, "webhooks", include_str!("migrations/0005_webhooks.sql")),
     (6, "buyer groups", include_str!("migrations/0006_buyer_groups.sql")),
     (7, "replies", include_str!("migrations/0007_replies.sql")),

@@ -7,6 +7,8 @@
 //! sees and changes rows of that tenant only, whatever it forgot to say.
 
 pub mod accounts;
+pub mod api_tokens;
+pub mod audit;
 pub mod businesses;
 pub mod buyer_groups;
 pub mod campaigns;
@@ -14,6 +16,7 @@ mod connect;
 pub mod enrollments;
 mod error;
 pub mod events;
+pub mod idempotency;
 pub mod imports;
 pub mod leads;
 mod migrate;

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use leadflow_workflows::domain::answers::{ReplyClass, ReplyLabel};
 use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::domain::replies::Tone;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -38,7 +39,7 @@ pub struct Reply {
 }
 
 /// Replies of people by what a model says of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ToneCounts {
     pub positive: u32,
     pub negative: u32,

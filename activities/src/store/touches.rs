@@ -7,6 +7,7 @@ use super::{Store, StoreError};
 use leadflow_workflows::domain::outreach::{Action, TouchState};
 use leadflow_workflows::domain::permits::{DAY_MS, MONTH_MS, Use};
 use leadflow_workflows::domain::walk::TouchFact;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -25,7 +26,7 @@ const LONGEST_WINDOW_MS: i64 = MONTH_MS;
 const LONGEST_DOUBT_MS: i64 = 15 * DAY_MS;
 
 /// One contact. Instants are UTC milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Touch {
     /// Also the idempotency key at the provider.
     pub id: String,

@@ -110,7 +110,7 @@ fn data_folder(site: &Site) -> Check {
 async fn temporal(site: &Site) -> Vec<Check> {
     let (client, target) = match site.temporal().await {
         Ok(connected) => connected,
-        Err(Failure::Failed(problem) | Failure::Refused(problem)) => {
+        Err(Failure::Failed(problem) | Failure::Refused(problem) | Failure::Unavailable(problem)) => {
             return vec![Check::new("Temporal", State::Broken, problem)];
         }
         Err(Failure::Input(mistakes)) => return vec![Check::new("Temporal", State::Broken, mistakes.to_string())],

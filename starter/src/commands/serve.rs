@@ -1,7 +1,8 @@
-//! `starter serve`: takes webhooks in.
+//! `starter serve`: the HTTP API, and webhooks.
 
 use super::tell;
 use crate::failure::Failure;
+use crate::ingress::api::{ApiOptions, REQUESTS_PER_MINUTE};
 use crate::ingress::{Doors, Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
@@ -10,10 +11,11 @@ use leadflow_activities::telemetry::Metrics;
 use leadflow_worker::cli::asked_to_stop;
 use leadflow_worker::telemetry::{MetricsEndpoint, Telemetry, TelemetryOptions};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 
-/// Take webhooks in: replies, connections, bounces, lost accounts, job changes, opt-outs by link
+/// Serve the HTTP API, and take webhooks in: replies, connections, bounces, lost accounts, job changes, opt-outs by link
 ///
-/// Needs the secret that Unipile sends along, in `UNIPILE_WEBHOOK_SECRET`. Put a proxy with TLS before it.
+/// The API asks for a token of `starter token create`; it describes itself at /v1/openapi.json. Needs the secret that Unipile sends along, in `UNIPILE_WEBHOOK_SECRET`. Put a proxy with TLS before it.
 ///
 /// Example: starter serve --listen 0.0.0.0:8030
 #[derive(Args, Debug)]
@@ -21,6 +23,9 @@ pub struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8030")]
     listen: SocketAddr,
+    /// Most API requests in a minute for each token
+    #[arg(long, value_name = "N", default_value_t = REQUESTS_PER_MINUTE)]
+    requests_per_minute: NonZeroU32,
     /// Show metrics to Prometheus, at `http://ADDRESS/metrics`
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
@@ -59,12 +64,14 @@ async fn serve(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),
-        teller: teller(client, &site.config),
+        teller: teller(client.clone(), &site.config),
         clock: site.clock,
         tenant: site.tenant().to_owned(),
         doors,
+        api: Some(ApiOptions { site: site.clone(), client, requests_per_minute: args.requests_per_minute }),
     })
     .await?;
+    tell(&format!("the API is at http://{}/v1", ingress.address()));
     tell(&format!("events are taken at http://{}, Unipile's at {UNIPILE_PATH}", ingress.address()));
     asked_to_stop().await;
     tell("stopping");

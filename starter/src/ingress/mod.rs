@@ -1,5 +1,7 @@
-//! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards.
+//! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards. Beside them
+//! stands the HTTP API.
 
+pub mod api;
 mod observe;
 mod problem;
 mod telling;
@@ -8,12 +10,10 @@ mod tests;
 mod webhooks;
 
 use crate::failure::Failure;
+use api::ApiOptions;
 use axum::Router;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use leadflow_activities::outreach::events::Teller;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
@@ -37,6 +37,8 @@ pub struct IngressOptions {
     /// Whose the events of unknown accounts are, and of sources that name no tenant.
     pub tenant: String,
     pub doors: Doors,
+    /// Without it only webhooks are served.
+    pub api: Option<ApiOptions>,
 }
 
 /// A running ingress. Dropping it ends it, too; what was not told then is told at the next start.
@@ -71,6 +73,7 @@ impl Ingress {
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
         let (telling, nudge) = Telling::start(options.store.clone(), options.teller, options.clock);
+        let api = options.api.map(|api| api::router(api, options.store.clone(), stopped.clone()));
         let shared = Shared {
             store: options.store,
             clock: options.clock,
@@ -78,7 +81,7 @@ impl Ingress {
             doors: Arc::new(options.doors),
             nudge,
         };
-        let serve = axum::serve(listener, router(shared)).with_graceful_shutdown(async move {
+        let serve = axum::serve(listener, router(shared, api.unwrap_or_default())).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         });
         let server = tokio::spawn(async move {
@@ -107,20 +110,12 @@ impl Ingress {
     }
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: Shared, api: Router) -> Router {
     Router::new()
         .merge(webhooks::router())
-        .route("/healthz", get(healthy))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
-        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "events are posted"))
-        .layer(middleware::from_fn(observe::observe))
         .with_state(shared)
-}
-
-/// Whether events can be stored.
-async fn healthy(State(shared): State<Shared>) -> Response {
-    match shared.store.check().await {
-        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
-        Err(error) => webhooks::unstored(&error),
-    }
+        .merge(api)
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
+        .layer(middleware::from_fn(observe::observe))
 }

@@ -1,10 +1,11 @@
 //! Words of outreach: actions, states, and what holds a contact back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What an account does towards a person. Limits are kept for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     VisitProfile,
@@ -15,7 +16,7 @@ pub enum Action {
 }
 
 /// How a person is reached, and what an account is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     Linkedin,
@@ -23,7 +24,7 @@ pub enum Channel {
 }
 
 /// Where an enrollment is. The last seven are ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EnrollmentState {
     Scheduled,
@@ -40,7 +41,7 @@ pub enum EnrollmentState {
 }
 
 /// Where a touch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TouchState {
     /// Reserved for its time, or to be planned anew once that has lapsed.
@@ -57,7 +58,7 @@ pub enum TouchState {
 }
 
 /// What keeps a step from being done now. With an instant, that is when it will be tried again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Hold {
     /// The step's own delay, or its place in the day.

@@ -17,10 +17,11 @@ use leadflow_activities::store::touches::Touch;
 use leadflow_workflows::contract::AdviceNext;
 use leadflow_workflows::domain::answers::ReplyLabel;
 use leadflow_workflows::domain::outreach::{Channel, Hold, TouchState};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// All that is known of a lead in outreach, as it is now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ExplainFacts {
     pub now_ms: i64,
     /// Why nobody may contact the person.
@@ -33,7 +34,7 @@ pub struct ExplainFacts {
 }
 
 /// A message that came back, without its text.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CameBack {
     /// By the rules.
     pub kind: String,
@@ -43,7 +44,7 @@ pub struct CameBack {
     pub not_read: Option<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EnrollmentFacts {
     #[serde(flatten)]
     pub enrollment: Enrollment,

@@ -13,12 +13,13 @@ use leadflow_activities::store::campaigns::{Campaign, PlannedTouch, StateCount, 
 use leadflow_activities::store::replies::ToneCounts;
 use leadflow_workflows::domain::permits::WEEK_MS;
 use leadflow_workflows::domain::sequence::Sequence;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 const BAR: usize = 30;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CampaignReport {
     campaign_id: String,
     name: String,
@@ -42,7 +43,7 @@ pub(crate) struct CampaignReport {
 }
 
 /// What became of one contact of the sequence, over all enrollments.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 struct StepRow {
     step: String,
     action: String,
@@ -52,7 +53,7 @@ struct StepRow {
     in_doubt: u32,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct PlannedDay {
     account: String,
     /// `2026-03-14`.
