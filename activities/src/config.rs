@@ -4,6 +4,7 @@ pub mod document;
 mod file;
 mod load;
 pub mod mistakes;
+mod webhooks;
 
 use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::provider::Provider;
@@ -11,6 +12,7 @@ use leadflow_workflows::domain::timings::Timings;
 use secrecy::SecretString;
 
 pub use load::{SANDBOX_KEY, VARIABLES, template};
+pub use webhooks::{WebhookMode, WebhookSource, Webhooks, source_variable};
 
 /// The whole configuration of one installation, checked.
 #[derive(Clone, Debug)]
@@ -22,10 +24,12 @@ pub struct Config {
     pub serper: ProviderConfig,
     pub hunter: ProviderConfig,
     pub unipile: ProviderConfig,
-    /// What Unipile sends along with its webhooks, so that ours are told from forged ones.
-    pub webhook_secret: Option<SecretString>,
+    /// Where others reach the ingress, without a slash at the end; without it mails have no one-click link.
+    pub public_url: Option<String>,
+    pub webhooks: Webhooks,
     pub models: Models,
     pub budgets: Budgets,
+    pub buyer_groups: BuyerGroups,
     pub timings: Timings,
 }
 
@@ -91,4 +95,13 @@ pub struct Budgets {
     pub search: MicroUsd,
     /// Look-ups that serve one lead alone.
     pub lead: MicroUsd,
+}
+
+/// How eagerly buyer groups are kept up to date.
+#[derive(Clone, Debug)]
+pub struct BuyerGroups {
+    /// Refreshes that may begin in a minute, over all companies and workers.
+    pub refreshes_per_minute: u32,
+    /// Upper limit of what one refresh may spend.
+    pub refresh: MicroUsd,
 }

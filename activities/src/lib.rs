@@ -1,5 +1,6 @@
 //! The half of leadflow that touches the world: provider clients, store, budgets, and the activities on top of them.
 
+pub mod buyer_groups;
 pub mod config;
 pub mod failpoint;
 pub mod gate;
@@ -9,3 +10,4 @@ pub mod retry;
 pub mod search;
 pub mod senders;
 pub mod store;
+pub mod telemetry;

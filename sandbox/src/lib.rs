@@ -20,7 +20,7 @@ mod wire;
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -93,6 +93,15 @@ impl Default for SandboxConfig {
     }
 }
 
+/// What a person's profile shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    pub full_name: String,
+    pub title: String,
+    /// Name of the employer.
+    pub company: String,
+}
+
 /// A running sandbox. Dropping it ends it, too.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -163,6 +172,12 @@ impl Sandbox {
         self.world.faults.set(faults);
     }
 
+    /// Gives a person another job, as their profile shows it from now on.
+    pub fn set_job(&self, public_id: &str, job: Job) {
+        let mut jobs = self.world.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.insert(public_id.to_lowercase(), job);
+    }
+
     /// Ends it: open calls lose their connection, the port is free when this returns.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
@@ -179,6 +194,8 @@ pub(crate) struct World {
     pub(crate) faults: FaultSwitch,
     /// Addresses whose verification takes a second look, and has had the first.
     pub(crate) verifications_begun: Mutex<HashSet<String>>,
+    /// People who do something else than the tables say, by public identifier.
+    pub(crate) jobs: Mutex<BTreeMap<String, Job>>,
     pub(crate) unipile: Network,
     search_latency: Duration,
     model_latency: Duration,
@@ -195,6 +212,7 @@ impl World {
             ledger: Ledger::default(),
             faults,
             verifications_begun: Mutex::default(),
+            jobs: Mutex::default(),
             unipile: Network::new(Seed(config.seed), config.unipile.clone()),
             search_latency: config.search_latency,
             model_latency: config.model_latency,

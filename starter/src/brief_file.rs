@@ -28,6 +28,14 @@ pub fn parse(file: &str, text: &str) -> Result<Brief, Mistakes> {
     document::parse(file, text, "", findings)
 }
 
+/// [`load`] for JSON of the same shape. Mistakes have a path and no place.
+///
+/// # Errors
+/// As [`load`].
+pub fn from_json(value: serde_json::Value) -> Result<Brief, Mistakes> {
+    document::from_json("brief", value, findings)
+}
+
 fn findings(brief: &Brief) -> Vec<Finding> {
     let problems = brief.check().into_iter();
     problems.map(|problem| Finding { path: problem.path, message: problem.message, hint: problem.hint }).collect()

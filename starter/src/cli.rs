@@ -1,15 +1,19 @@
 //! The commands of `starter`.
 
 use crate::commands::account::{self, AccountCommand};
+use crate::commands::audit::{self, AuditCommand};
 use crate::commands::budget::{self, BudgetCommand};
+use crate::commands::buyer_group::{self, BuyerGroupCommand};
 use crate::commands::campaign::{self, CampaignCommand};
 use crate::commands::events::{self, EventsCommand};
 use crate::commands::history::{self, HistoryCommand};
 use crate::commands::lead::{self, LeadCommand};
+use crate::commands::reply::{self, ReplyCommand};
 use crate::commands::search::{self, SearchCommand};
 use crate::commands::sequence::{self, SequenceCommand};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::suppression::{self, SuppressionCommand};
+use crate::commands::token::{self, TokenCommand};
 use crate::commands::usage::{self, UsageArgs};
 use crate::commands::{self, doctor};
 use crate::demo::{self, DemoArgs};
@@ -57,9 +61,17 @@ enum Command {
     Sequence(SequenceCommand),
     #[command(subcommand)]
     Suppression(SuppressionCommand),
+    #[command(subcommand)]
+    Reply(ReplyCommand),
     Serve(ServeArgs),
     #[command(subcommand)]
+    Token(TokenCommand),
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    #[command(subcommand)]
     Events(EventsCommand),
+    #[command(subcommand)]
+    BuyerGroup(BuyerGroupCommand),
     #[command(subcommand)]
     Budget(BudgetCommand),
     Usage(UsageArgs),
@@ -128,8 +140,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Campaign(command) => campaign::run(command, global).await,
         Command::Sequence(command) => sequence::run(command, global).await,
         Command::Suppression(command) => suppression::run(command, global).await,
+        Command::Reply(command) => reply::run(command, global).await,
         Command::Serve(args) => serve::run(&args, global).await,
+        Command::Token(command) => token::run(command, global).await,
+        Command::Audit(command) => audit::run(&command, global).await,
         Command::Events(command) => events::run(command, global).await,
+        Command::BuyerGroup(command) => buyer_group::run(command, global).await,
         Command::Budget(command) => budget::run(command, global).await,
         Command::Usage(args) => usage::run(&args, global).await,
         Command::History(command) => history::run(command, global).await,

@@ -1,17 +1,21 @@
 //! The commands, one file for each group. A result goes to standard output, everything else to standard error.
 
 pub mod account;
+pub mod audit;
 pub mod budget;
+pub mod buyer_group;
 pub mod campaign;
 pub mod doctor;
 pub mod events;
 pub mod history;
 mod keys;
 pub mod lead;
+pub mod reply;
 pub mod search;
 pub mod sequence;
 pub mod serve;
 pub mod suppression;
+pub mod token;
 pub mod usage;
 
 use crate::failure::Failure;

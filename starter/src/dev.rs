@@ -6,6 +6,7 @@ use crate::stack::{Part, Stack, StackOptions, tail};
 use clap::Args;
 use leadflow_activities::config::Config;
 use leadflow_worker::cli::asked_to_stop;
+use leadflow_worker::telemetry::{Telemetry, TelemetryOptions};
 use leadflow_workflows::domain::provider::Provider;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -31,6 +32,13 @@ const RESTARTS: u32 = 5;
 
 /// Runs until Ctrl-C or SIGTERM, and stops everything in order.
 pub async fn run(args: &DevArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let telemetry = Telemetry::start(TelemetryOptions { service: "leadflow-dev", json_logs: false, traces: None })?;
+    let done = up(args, global).await;
+    telemetry.stop().await;
+    done
+}
+
+async fn up(args: &DevArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let folder = global.data.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
     let config = Config::load(global.config.as_deref(), Some(&folder))?;
     let options = StackOptions { port: args.port, ui_port: args.ui_port, ..StackOptions::new(folder.clone(), config) };

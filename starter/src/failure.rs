@@ -14,6 +14,8 @@ pub enum Failure {
     Refused(String),
     /// Bad input or a failure. Exit code 2.
     Failed(String),
+    /// The store or Temporal does not do its part; later it may. Exit code 2.
+    Unavailable(String),
     /// A file that the user wrote. Exit code 2.
     Input(Box<Mistakes>),
 }
@@ -23,7 +25,7 @@ impl Failure {
     pub fn report(self) -> ExitCode {
         let (text, code) = match self {
             Self::Refused(text) => (format!("{text}\n"), 1),
-            Self::Failed(text) => (format!("error: {text}\n"), 2),
+            Self::Failed(text) | Self::Unavailable(text) => (format!("error: {text}\n"), 2),
             Self::Input(mistakes) => (render(&mistakes, Look::of_stderr()), 2),
         };
         // When even standard error is gone, the exit code has to do.
@@ -40,13 +42,13 @@ impl From<Mistakes> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Unavailable(error.to_string())
     }
 }
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Unavailable(error.to_string())
     }
 }
 

@@ -1,9 +1,11 @@
 //! Histories of workflows: read, measured, exported, replayed.
 
 use crate::failure::Failure;
+use leadflow_workflows::buyer_group::BuyerGroupRefresh;
 use leadflow_workflows::campaign::Campaign;
 use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
+use leadflow_workflows::reply_reading::ReplyReading;
 use leadflow_workflows::sender_account::SenderAccount;
 use temporalio_client::{
     Client, NamespacedClient, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
@@ -74,6 +76,8 @@ fn every_workflow() -> Result<WorkflowReplayerOptions, WorkflowRegistrationError
         .register_workflow::<Enrollment>()?
         .register_workflow::<Campaign>()?
         .register_workflow::<SenderAccount>()?
+        .register_workflow::<ReplyReading>()?
+        .register_workflow::<BuyerGroupRefresh>()?
         .build())
 }
 

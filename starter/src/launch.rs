@@ -1,6 +1,7 @@
 //! Starts searches and speaks to running ones.
 
 use crate::failure::Failure;
+use crate::watch::workflow_has_ended;
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::{BudgetScope, Gate};
 use leadflow_activities::store::Store;
@@ -17,7 +18,8 @@ use leadflow_workflows::lead_search::{
     EVENTS_PER_RUN, LeadSearch, LeadSearchInput, PROGRESS, STAGE, TENANT, workflow_id,
 };
 use std::collections::BTreeMap;
-use temporalio_client::errors::WorkflowInteractionError;
+use std::time::{Duration, Instant};
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::{
     Client, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowSignalOptions, WorkflowStartOptions,
 };
@@ -25,9 +27,14 @@ use temporalio_common::protos::temporal::api::enums::v1::PendingActivityState;
 use temporalio_common::search_attributes::SearchAttributes;
 use uuid::Uuid;
 
+/// Calls in flight are cut short and the books closed well within this.
+const CANCEL_LIMIT: Duration = Duration::from_secs(15);
+
 /// What a search starts with.
 #[derive(Clone, Debug)]
 pub struct Start {
+    /// A new one without. With the same id again it goes on where an attempt was cut off.
+    pub id: Option<SearchId>,
     pub brief: Brief,
     pub exclusions: Vec<Exclusion>,
     /// [`EVENTS_PER_RUN`], or less in tests.
@@ -36,7 +43,7 @@ pub struct Start {
 
 impl Start {
     pub fn new(brief: Brief) -> Self {
-        Self { brief, exclusions: Vec::new(), events_per_run: EVENTS_PER_RUN }
+        Self { id: None, brief, exclusions: Vec::new(), events_per_run: EVENTS_PER_RUN }
     }
 }
 
@@ -54,7 +61,7 @@ impl Launcher {
     /// Stores a brief and starts its workflow. When the workflow cannot be started, nothing stays behind.
     pub async fn start(&self, start: Start) -> Result<SearchId, Failure> {
         self.check_providers(&start.brief)?;
-        let search_id = SearchId(Uuid::now_v7().to_string());
+        let search_id = start.id.unwrap_or_else(|| SearchId(Uuid::now_v7().to_string()));
         let tenant = TenantId(self.config.tenant.clone());
         let brief = start.brief;
         let summary = format!("{}: {}", brief.name, wanted(&brief));
@@ -93,9 +100,11 @@ impl Launcher {
             .static_details(details)
             .build();
         let started = self.client.start_workflow(LeadSearch::run, input, options).await;
-        if let Err(error) = started {
+        if let Err(error) = started
+            && !matches!(error, WorkflowStartError::AlreadyStarted { .. })
+        {
             self.store.discard_search(&tenant.0, &search_id.0).await?;
-            return Err(Failure::Failed(format!(
+            return Err(Failure::Unavailable(format!(
                 "the search could not be started: {error}\nhint: `starter doctor` shows what is missing; nothing was stored or paid"
             )));
         }
@@ -107,8 +116,47 @@ impl Launcher {
         let handle = self.client.get_workflow_handle::<LeadSearch>(workflow_id(&SearchId(search.id.clone())));
         match handle.signal(LeadSearch::look, (), WorkflowSignalOptions::default()).await {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
-            Err(error) => Err(Failure::Failed(format!("the search could not be told: {error}"))),
+            Err(error) => Err(Failure::Unavailable(format!("the search could not be told: {error}"))),
         }
+    }
+
+    /// Has a search make no new calls, or go on.
+    pub async fn wish(&self, search: &Search, pause: bool) -> Result<(), Failure> {
+        if !self.store.wish(&search.tenant, &search.id, pause).await? {
+            return Err(ended_before(search));
+        }
+        self.look(search).await
+    }
+
+    /// Ends a search; what was found stays. `false` when it ends only as soon as a worker takes it up.
+    pub async fn end(&self, search: &Search, reason: &str) -> Result<bool, Failure> {
+        if search.is_finished() {
+            return Err(ended_before(search));
+        }
+        self.cancel(search, reason).await?;
+        self.ended(search).await
+    }
+
+    /// Waits until the search has closed its books. Where no workflow is left to close them, it is done here.
+    async fn ended(&self, search: &Search) -> Result<bool, Failure> {
+        let Self { store, gate, client, clock, .. } = self;
+        let (tenant, id) = (search.tenant.as_str(), search.id.as_str());
+        let begun = Instant::now();
+        let mut looks = tokio::time::interval(Duration::from_millis(200));
+        while begun.elapsed() < CANCEL_LIMIT {
+            looks.tick().await;
+            // In this order: a workflow ends after its books are closed.
+            let workflow_ended = workflow_has_ended(client, id).await;
+            if store.search(tenant, id).await?.is_none_or(|search| search.is_finished()) {
+                return Ok(true);
+            }
+            if workflow_ended {
+                gate.presume_open(tenant, id).await?;
+                store.finish_search(tenant, id, true, clock.now_ms()).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Cancels a search; what was found stays.
@@ -117,7 +165,7 @@ impl Launcher {
         let options = WorkflowCancelOptions::builder().reason(reason.to_owned()).build();
         match handle.cancel(options).await {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
-            Err(error) => Err(Failure::Failed(format!("the search could not be cancelled: {error}"))),
+            Err(error) => Err(Failure::Unavailable(format!("the search could not be cancelled: {error}"))),
         }
     }
 
@@ -142,6 +190,14 @@ impl Launcher {
             missing.join(", ")
         )))
     }
+}
+
+pub(crate) fn ended_before(search: &Search) -> Failure {
+    Failure::Refused(format!(
+        "search {} has ended already\nhint: `starter search show {0}` tells how, `starter search leads {0}` lists what it \
+         found",
+        search.id
+    ))
 }
 
 /// `sandbox` as soon as any provider of a search is a stand-in: made-up data never passes for real.

@@ -1,9 +1,10 @@
 //! Starts campaigns and sender accounts, and has running workflows look.
 
 use crate::failure::Failure;
+use crate::output::printable;
 use leadflow_activities::config::Config;
 use leadflow_activities::store::Store;
-use leadflow_activities::store::accounts::NewAccount;
+use leadflow_activities::store::accounts::{Account, NewAccount};
 use leadflow_activities::store::campaigns::Campaign;
 use leadflow_clock::Clock;
 use leadflow_workflows::QUEUE_LONG;
@@ -14,7 +15,7 @@ use leadflow_workflows::enrollment::{self, Enrollment};
 use leadflow_workflows::lead_search::{PROGRESS, STAGE, TENANT};
 use leadflow_workflows::sender_account::{self, SenderAccount, SenderAccountInput};
 use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN, EVENTS_PER_RUN};
-use temporalio_client::errors::WorkflowInteractionError;
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::{Client, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions};
 use temporalio_common::search_attributes::SearchAttributes;
 
@@ -29,9 +30,9 @@ pub struct Outreach {
 
 impl Outreach {
     /// Stores a campaign and starts its workflow; `false` when its name is taken. When the workflow cannot be started,
-    /// nothing stays behind.
+    /// nothing stays behind. With the same id again it goes on where an attempt was cut off.
     pub async fn start_campaign(&self, new: &Campaign) -> Result<bool, Failure> {
-        if !self.store.create_campaign(new).await? {
+        if !self.store.create_campaign(new).await? && self.store.campaign(&new.tenant, &new.id).await?.is_none() {
             return Ok(false);
         }
         let (tenant, campaign_id) = (TenantId(new.tenant.clone()), CampaignId(new.id.clone()));
@@ -51,7 +52,9 @@ impl Outreach {
             .static_summary(format!("campaign {}", new.name))
             .static_details(format!("`starter campaign show {campaign_id}` shows how far it is."))
             .build();
-        if let Err(error) = self.client.start_workflow(CampaignWorkflow::run, input, options).await {
+        if let Err(error) = self.client.start_workflow(CampaignWorkflow::run, input, options).await
+            && !matches!(error, WorkflowStartError::AlreadyStarted { .. })
+        {
             self.store.discard_campaign(&new.tenant, &new.id).await?;
             return Err(not_started("campaign", &error));
         }
@@ -59,9 +62,10 @@ impl Outreach {
     }
 
     /// Stores a sender account and starts the workflow that reads it; `false` when its name, or the account at the provider,
-    /// is taken. When the workflow cannot be started, nothing stays behind.
+    /// is taken. When the workflow cannot be started, nothing stays behind. With the same id again it goes on where an
+    /// attempt was cut off.
     pub async fn start_account(&self, new: &NewAccount) -> Result<bool, Failure> {
-        if !self.store.add_account(new).await? {
+        if !self.store.add_account(new).await? && self.store.account(&new.tenant, &new.id).await?.is_none() {
             return Ok(false);
         }
         let (tenant, account_id) = (TenantId(new.tenant.clone()), AccountId(new.id.clone()));
@@ -80,11 +84,84 @@ impl Outreach {
             .static_summary(format!("{} account", new.channel.name()))
             .static_details(format!("`starter account show {account_id}` shows its limits and its health."))
             .build();
-        if let Err(error) = self.client.start_workflow(SenderAccount::run, input, options).await {
+        if let Err(error) = self.client.start_workflow(SenderAccount::run, input, options).await
+            && !matches!(error, WorkflowStartError::AlreadyStarted { .. })
+        {
             self.store.discard_account(&new.tenant, &new.id).await?;
             return Err(not_started("account's reading", &error));
         }
         Ok(true)
+    }
+
+    /// Has a campaign contact nobody. Returns how many enrollments were told, as all that follow.
+    pub async fn pause_campaign(&self, campaign: &Campaign) -> Result<usize, Failure> {
+        refuse_ended(campaign)?;
+        if !self.store.pause_campaign(&campaign.tenant, &campaign.id).await? {
+            return Err(Failure::Refused(format!(
+                "campaign {} is {} already\nhint: `starter campaign resume {0}` lets it go on",
+                printable(&campaign.name),
+                campaign.state
+            )));
+        }
+        self.tell_open(campaign).await
+    }
+
+    /// Lets a paused campaign go on.
+    pub async fn resume_campaign(&self, campaign: &Campaign) -> Result<usize, Failure> {
+        refuse_ended(campaign)?;
+        if !self.store.resume_campaign(&campaign.tenant, &campaign.id).await? {
+            return Err(Failure::Refused(format!("campaign {} is running already", printable(&campaign.name))));
+        }
+        self.tell_open(campaign).await
+    }
+
+    /// Ends a campaign for everyone in it.
+    pub async fn stop_campaign(&self, campaign: &Campaign) -> Result<usize, Failure> {
+        let (tenant, id) = (campaign.tenant.as_str(), campaign.id.as_str());
+        let cause = "a person stopped the campaign";
+        let stopped = self.store.stop_campaign(tenant, id, cause, self.clock.now_ms()).await?;
+        let Some(stopped) = stopped else { return Err(ended_before(campaign)) };
+        self.tell_campaign(id).await?;
+        self.tell_enrollments(&stopped).await?;
+        Ok(stopped.len())
+    }
+
+    /// Has an account contact nobody.
+    pub async fn pause_account(&self, account: &Account) -> Result<usize, Failure> {
+        if !self.store.pause_account(&account.tenant, &account.id, self.clock.now_ms()).await? {
+            return Err(Failure::Refused(format!(
+                "account {} is paused already\nhint: `starter account resume {0}` lets it go on",
+                printable(&account.name)
+            )));
+        }
+        self.tell_users(account).await
+    }
+
+    /// Lets an account go on, whatever held it.
+    pub async fn resume_account(&self, account: &Account) -> Result<usize, Failure> {
+        if !self.store.resume_account(&account.tenant, &account.id, self.clock.now_ms()).await? {
+            return Err(Failure::Refused(format!("account {} is active already", printable(&account.name))));
+        }
+        // What it missed is read first: an account that is still disconnected says so at once.
+        self.tell_account(&account.id).await?;
+        self.tell_users(account).await
+    }
+
+    /// Has a campaign and its open enrollments look.
+    async fn tell_open(&self, campaign: &Campaign) -> Result<usize, Failure> {
+        let enrollments = self.store.enrollments_of_campaign(&campaign.tenant, &campaign.id).await?;
+        let open: Vec<&str> = enrollments.iter().filter(|one| one.is_open).map(|one| one.id.as_str()).collect();
+        self.tell_campaign(&campaign.id).await?;
+        self.tell_enrollments(&open).await?;
+        Ok(open.len())
+    }
+
+    /// Has the enrollments that use an account look.
+    async fn tell_users(&self, account: &Account) -> Result<usize, Failure> {
+        let open = self.store.open_enrollments_of_account(&account.tenant, &account.id).await?;
+        let ids: Vec<&str> = open.iter().map(|enrollment| enrollment.id.as_str()).collect();
+        self.tell_enrollments(&ids).await?;
+        Ok(ids.len())
     }
 
     /// Has a campaign read what is wanted of it. One whose workflow has ended needs no telling.
@@ -116,10 +193,22 @@ impl Outreach {
     }
 }
 
+fn refuse_ended(campaign: &Campaign) -> Result<(), Failure> {
+    if campaign.has_ended() { Err(ended_before(campaign)) } else { Ok(()) }
+}
+
+pub(crate) fn ended_before(campaign: &Campaign) -> Failure {
+    Failure::Refused(format!(
+        "campaign {} is {} already\nhint: `starter campaign show {0}` tells what it came to",
+        printable(&campaign.name),
+        campaign.state
+    ))
+}
+
 fn told(answer: Result<(), WorkflowInteractionError>) -> Result<(), Failure> {
     match answer {
         Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
-        Err(error) => Err(Failure::Failed(format!(
+        Err(error) => Err(Failure::Unavailable(format!(
             "it is stored, but its workflow could not be told: {error}\nhint: it looks by itself within a day; the same \
              command again tells it now"
         ))),
@@ -127,7 +216,7 @@ fn told(answer: Result<(), WorkflowInteractionError>) -> Result<(), Failure> {
 }
 
 fn not_started(what: &str, error: &dyn std::fmt::Display) -> Failure {
-    Failure::Failed(format!(
+    Failure::Unavailable(format!(
         "the {what} could not be started: {error}\nhint: `starter doctor` shows what is missing; nothing was stored"
     ))
 }

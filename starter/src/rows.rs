@@ -9,9 +9,14 @@ use leadflow_workflows::domain::score::{EmailStatus, Part, Score};
 
 /// The leads of a search that are ready, the best first.
 pub async fn lead_rows(store: &Store, key: SearchKey<'_>) -> Result<Vec<LeadRow>, Failure> {
+    Ok(numbered_lead_rows(store, key).await?.into_iter().map(|(_, row)| row).collect())
+}
+
+/// [`lead_rows`], each with the number of its lead: of two with the same score, the smaller one comes first.
+pub(crate) async fn numbered_lead_rows(store: &Store, key: SearchKey<'_>) -> Result<Vec<(u32, LeadRow)>, Failure> {
     let personas = store.business_personas(key.tenant, key.id).await?;
-    let leads = store.ready_leads(key).await?;
-    Ok(leads.into_iter().zip(1..).map(|(lead, rank)| lead_row(lead, rank, &personas)).collect())
+    let leads = store.ready_leads(key).await?.into_iter().zip(1..);
+    Ok(leads.map(|(lead, rank)| (lead.number.unwrap_or_default(), lead_row(lead, rank, &personas))).collect())
 }
 
 fn lead_row(lead: Lead, rank: u32, personas: &[Persona]) -> LeadRow {

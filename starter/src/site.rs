@@ -36,6 +36,7 @@ pub struct GlobalArgs {
 }
 
 /// The installation that a command works on.
+#[derive(Clone)]
 pub struct Site {
     pub config: Config,
     /// The data folder, when there is one.
@@ -71,7 +72,13 @@ impl Site {
         Ok(Self { config, data, running, clock })
     }
 
+    /// The store of the configured tenant.
     pub async fn store(&self) -> Result<Store, Failure> {
+        Ok(self.installation_store().await?.for_tenant(self.tenant()))
+    }
+
+    /// The store of all tenants, for what finds out by itself whom something concerns.
+    pub async fn installation_store(&self) -> Result<Store, Failure> {
         Ok(Store::connect(&self.config.store).await?)
     }
 
@@ -105,7 +112,11 @@ impl Site {
     /// leaves no new store behind.
     pub async fn outreach(&self) -> Result<Outreach, Failure> {
         let (client, _) = self.temporal().await?;
-        Ok(Outreach { config: self.config.clone(), store: self.store().await?, client, clock: self.clock })
+        Ok(self.outreach_with(self.store().await?, client))
+    }
+
+    pub fn outreach_with(&self, store: Store, client: Client) -> Outreach {
+        Outreach { config: self.config.clone(), store, client, clock: self.clock }
     }
 
     /// The page of a search in the Temporal web UI; `None` when no `starter dev` shows one.

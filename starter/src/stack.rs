@@ -5,11 +5,12 @@ use crate::embedded::data_folder::{DataFolder, Running};
 use crate::embedded::guard::{GuardedChild, guarded_command};
 use crate::embedded::server::{DevServer, DevServerOptions};
 use crate::failure::Failure;
-use crate::ingress::{Ingress, IngressOptions};
+use crate::ingress::{Doors, Ingress, IngressOptions};
 use crate::launch::Launcher;
 use crate::site::in_folder;
 use leadflow_activities::config::{Config, VARIABLES};
 use leadflow_activities::gate::Gate;
+use leadflow_activities::outreach::events::teller;
 use leadflow_activities::senders::Sender;
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
@@ -21,7 +22,6 @@ use secrecy::ExposeSecret;
 use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 use temporalio_client::Client;
 use uuid::Uuid;
@@ -128,8 +128,8 @@ impl Stack {
             server,
             sandbox,
             ingress,
+            store: store.for_tenant(&config.tenant),
             config,
-            store,
             client,
             clock: options.clock,
             ready_to_start,
@@ -247,14 +247,15 @@ impl Stack {
 /// Starts an ingress of its own and has the stand-in for Unipile post to it. Nobody else knows its secret.
 async fn take_events(config: &mut Config, store: &Store, client: &Client, clock: Clock) -> Result<Ingress, Failure> {
     let secret = Uuid::now_v7().to_string();
-    config.webhook_secret = Some(secret.clone().into());
+    config.webhooks.unipile_secrets = vec![secret.clone().into()];
     let ingress = Ingress::start(IngressOptions {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         store: store.clone(),
-        teller: Arc::new(client.clone()),
+        teller: teller(client.clone(), config),
         clock,
         tenant: config.tenant.clone(),
-        secret: secret.clone().into(),
+        doors: Doors::from_config(config)?,
+        api: None,
     })
     .await?;
     let failed = |error: String| Failure::Failed(format!("the stand-in for Unipile takes no webhook: {error}"));

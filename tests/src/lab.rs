@@ -35,6 +35,8 @@ pub struct Setup {
     pub config: Config,
     pub sandbox: SandboxConfig,
     pub clock: Clock,
+    /// Variables for the worker beside the configuration.
+    pub worker_env: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -46,7 +48,7 @@ impl Setup {
             provider.calls_per_minute = CALLS_PER_MINUTE;
         }
         let sandbox = SandboxConfig { seed: 11, ..SandboxConfig::default() };
-        Self { program, config, sandbox, clock: Clock::system() }
+        Self { program, config, sandbox, clock: Clock::system(), worker_env: Vec::new() }
     }
 
     /// Calls that take a while, so that something can happen meanwhile.
@@ -87,6 +89,7 @@ impl Lab {
             sandbox: setup.sandbox,
             clock: setup.clock,
             headless: true,
+            worker_env: setup.worker_env,
             program: setup.program,
             ..StackOptions::new(folder.path().join("data"), setup.config)
         };
@@ -291,7 +294,7 @@ pub trait OrSay<T> {
 impl<T> OrSay<T> for Result<T, Failure> {
     fn or_say(self) -> anyhow::Result<T> {
         self.map_err(|failure| match failure {
-            Failure::Refused(text) | Failure::Failed(text) => anyhow::Error::msg(text),
+            Failure::Refused(text) | Failure::Failed(text) | Failure::Unavailable(text) => anyhow::Error::msg(text),
             Failure::Input(mistakes) => anyhow::Error::msg(format!("{mistakes:?}")),
         })
     }

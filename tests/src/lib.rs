@@ -9,3 +9,4 @@ pub mod lab;
 pub mod outreach_kill;
 pub mod reply_wins;
 pub mod scenarios;
+pub mod trace;

@@ -1,15 +1,16 @@
 //! The command line of a worker process, shared by the `worker` program and the embedded one.
 
+use crate::telemetry::{Telemetry, TelemetryOptions};
 use crate::{run, temporal};
 use clap::Parser;
 use leadflow_activities::config::Config;
 use leadflow_clock::Clock;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
-use tracing_subscriber::EnvFilter;
 
 /// Runs the workflows and activities of leadflow.
 #[derive(Parser, Clone, Debug)]
@@ -21,6 +22,9 @@ pub struct WorkerArgs {
     /// Write logs as JSON lines.
     #[arg(long)]
     pub json_logs: bool,
+    /// Show metrics to Prometheus, at `http://ADDRESS/metrics`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
     /// Clock of a demo or test, as `ORIGIN_MS@SPEED`.
     #[arg(long, hide = true)]
     pub clock: Option<Clock>,
@@ -31,14 +35,21 @@ pub struct WorkerArgs {
 
 /// Runs until SIGTERM or Ctrl-C. Exit code 2 when it cannot start.
 pub async fn main(args: WorkerArgs) -> ExitCode {
-    log_to_stderr(args.json_logs);
-    match serve(args).await {
+    match observed(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(2)
         }
     }
+}
+
+async fn observed(args: WorkerArgs) -> anyhow::Result<()> {
+    let options = TelemetryOptions { service: "leadflow-worker", json_logs: args.json_logs, traces: None };
+    let telemetry = Telemetry::start(options)?;
+    let served = serve(args).await;
+    telemetry.stop().await;
+    served
 }
 
 async fn serve(args: WorkerArgs) -> anyhow::Result<()> {
@@ -49,7 +60,7 @@ async fn serve(args: WorkerArgs) -> anyhow::Result<()> {
     };
     info!(address = target.address, namespace = target.namespace, "connected to Temporal");
     let stop = asked_to_stop();
-    run(config, client, args.clock.unwrap_or_else(Clock::system), stop).await
+    run(config, client, args.clock.unwrap_or_else(Clock::system), args.metrics, stop).await
 }
 
 /// Ends at the first SIGTERM or Ctrl-C from now on: it listens before it is awaited. Where signals cannot be listened
@@ -65,14 +76,4 @@ pub fn asked_to_stop() -> impl Future<Output = ()> {
             _ = interrupt.recv() => {}
         }
     }
-}
-
-/// Logs carry ids and counts; activities see to it that no personal data and no secret comes in.
-fn log_to_stderr(json: bool) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,temporalio_sdk_core=warn,temporalio_sdk=warn,temporalio_client=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = if json { builder.json().try_init() } else { builder.try_init() };
-    // A second subscriber in one process keeps the first.
-    drop(set);
 }

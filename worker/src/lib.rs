@@ -1,26 +1,36 @@
 //! Hosts the workflows and activities on their task queues.
 
 pub mod cli;
+pub mod telemetry;
 pub mod temporal;
 
 use anyhow::Context;
+use leadflow_activities::buyer_groups::{BuyerGroupActivities, BuyerGroupPaidActivities, BuyerGroupWork};
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::Gate;
-use leadflow_activities::outreach::{OutreachActivities, OutreachWork, UnipileActivities};
+use leadflow_activities::outreach::events::teller;
+use leadflow_activities::outreach::{
+    OutreachActivities, OutreachWork, ReplyActivities, ReplyReader, UnipileActivities,
+};
 use leadflow_activities::providers::Clients;
 use leadflow_activities::search::{PaidActivities, SearchActivities, SearchWork};
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::store::Store;
+use leadflow_activities::telemetry::Metrics;
 use leadflow_clock::Clock;
+use leadflow_workflows::buyer_group::BuyerGroupRefresh;
 use leadflow_workflows::campaign::Campaign;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
+use leadflow_workflows::reply_reading::ReplyReading;
 use leadflow_workflows::sender_account::SenderAccount;
-use leadflow_workflows::{QUEUE, QUEUE_LONG};
+use leadflow_workflows::{QUEUE, QUEUE_BUYER_GROUPS, QUEUE_LONG};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::{MetricsEndpoint, SdkMetrics};
 use temporalio_client::Client;
 use temporalio_common::worker::{VersioningBehavior, WorkerDeploymentOptions, WorkerDeploymentVersion};
 use temporalio_sdk::runtime::RuntimeOptions;
@@ -30,15 +40,30 @@ use tracing::{info, warn};
 /// Runs one worker on every task queue until `stop` ends, then lets calls in flight end.
 ///
 /// # Errors
-/// When the store cannot be opened, a provider is set up wrongly, or the server refuses a worker.
-pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+/// When the store cannot be opened, a provider is set up wrongly, the server refuses a worker, or metrics cannot be shown.
+pub async fn run(
+    config: Config,
+    client: Client,
+    clock: Clock,
+    metrics: Option<SocketAddr>,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let store = Store::connect(&config.store).await?;
     let gate = Gate::new(store.clone(), clock, config.budgets.clone(), config.timings);
     let clients = Clients::from_config(&config)?;
     let config = Arc::new(config);
     let outreach = outreach(&config, &store, &gate, &client, clock)?;
+    let own = Metrics { store: store.clone(), gate: gate.clone(), clock, tenant: config.tenant.clone() };
     let work = Arc::new(SearchWork::new(store.clone(), gate, clients, Arc::clone(&config), clock));
-    let runtime = Runtime::from_current_tokio(RuntimeOptions::default())?;
+    let workflows = teller(client.clone(), &config);
+    let groups = Arc::new(BuyerGroupWork { search: Arc::clone(&work), workflows: Arc::clone(&workflows) });
+    let sdk = metrics.map(|_| SdkMetrics::start()).transpose()?;
+    let runtime = sdk.as_ref().map_or_else(|| Ok(RuntimeOptions::default()), SdkMetrics::runtime)?;
+    let runtime = Runtime::from_current_tokio(runtime)?;
+    let _endpoint = match metrics {
+        Some(address) => Some(MetricsEndpoint::start(address, own, sdk.as_ref()).await?),
+        None => None,
+    };
 
     let timings = config.timings;
     let of_behavior = |queue, behavior| {
@@ -52,17 +77,30 @@ pub async fn run(config: Config, client: Client, clock: Clock, stop: impl Future
     let mut workers = Vec::new();
     let search = options(QUEUE)
         .register_workflow::<LeadSearch>()?
+        .register_workflow::<ReplyReading>()?
+        .register_workflow::<BuyerGroupRefresh>()?
         .register_activities(SearchActivities(Arc::clone(&work)))
+        .register_activities(BuyerGroupActivities(Arc::clone(&groups)))
         .build();
     workers.push(Worker::new(&runtime, client.clone(), search)?);
     for provider in Provider::SEARCH {
         let per_minute = f64::from(config.provider(provider).calls_per_minute);
-        let paid = options(provider.task_queue())
+        let mut paid = options(provider.task_queue())
             .max_task_queue_activities_per_second(per_minute / 60.0)
             .register_activities(PaidActivities(Arc::clone(&work)))
-            .build();
-        workers.push(Worker::new(&runtime, client.clone(), paid)?);
+            .register_activities(BuyerGroupPaidActivities(Arc::clone(&groups)));
+        if provider == Provider::Openai {
+            let reader = ReplyReader { models: Arc::clone(&work), workflows: Arc::clone(&workflows) };
+            paid = paid.register_activities(ReplyActivities(Arc::new(reader)));
+        }
+        workers.push(Worker::new(&runtime, client.clone(), paid.build())?);
     }
+    let per_minute = f64::from(config.buyer_groups.refreshes_per_minute);
+    let groups = options(QUEUE_BUYER_GROUPS)
+        .max_task_queue_activities_per_second(per_minute / 60.0)
+        .register_activities(BuyerGroupActivities(groups))
+        .build();
+    workers.push(Worker::new(&runtime, client.clone(), groups)?);
     if let Some(outreach) = outreach {
         // Runs that live for weeks go on with the newest build.
         let long = of_behavior(QUEUE_LONG, VersioningBehavior::AutoUpgrade)
@@ -118,7 +156,7 @@ fn outreach(
         sender: Arc::new(sender),
         config: Arc::clone(config),
         clock,
-        workflows: Arc::new(client.clone()),
+        workflows: teller(client.clone(), config),
     })))
 }
 

@@ -1,5 +1,6 @@
 //! The connection to Temporal: its target comes from the SDK's own configuration (`TEMPORAL_*`, `temporal.toml`).
 
+use crate::telemetry;
 use std::time::Duration;
 use temporalio_client::envconfig::LoadClientConfigProfileOptions;
 use temporalio_client::grpc::WorkflowService;
@@ -47,7 +48,7 @@ pub async fn connect() -> Result<(Client, Target), ConnectError> {
     let options = LoadClientConfigProfileOptions::builder().config_file_strict(true).build();
     let (connection, client) =
         ClientOptions::load_from_config(options).map_err(|error| ConnectError::Configuration(error.to_string()))?;
-    open(connection, client).await
+    open(connection, client.namespace).await
 }
 
 /// Connects to a plain server at `host:port`, for the embedded mode.
@@ -57,11 +58,12 @@ pub async fn connect() -> Result<(Client, Target), ConnectError> {
 pub async fn connect_to(address: &str) -> Result<(Client, Target), ConnectError> {
     let url = format!("http://{address}").parse::<Url>();
     let url = url.map_err(|error| ConnectError::Configuration(format!("`{address}`: {error}")))?;
-    open(ConnectionOptions::new(url).build(), ClientOptions::new("default").build()).await
+    open(ConnectionOptions::new(url).build(), "default".to_owned()).await
 }
 
-async fn open(mut connection: ConnectionOptions, client: ClientOptions) -> Result<(Client, Target), ConnectError> {
-    let target = Target { address: connection.target.to_string(), namespace: client.namespace.clone() };
+async fn open(mut connection: ConnectionOptions, namespace: String) -> Result<(Client, Target), ConnectError> {
+    let client = ClientOptions::new(namespace.clone()).plugins(telemetry::plugins()).build();
+    let target = Target { address: connection.target.to_string(), namespace };
     connection.connect_timeout = Some(CONNECT_TIMEOUT);
     connection.identity = format!("leadflow@{}", std::process::id());
     let unreachable = || ConnectError::Unreachable { address: target.address.clone() };

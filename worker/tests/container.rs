@@ -86,15 +86,41 @@ async fn the_namespace_job_repeats_and_the_worker_serves_until_sigterm() {
 
     let folder = tempfile::tempdir().expect("a folder");
     let store = format!("sqlite:{}", folder.path().join("leadflow.db").display());
-    let mut child = worker(&server, &store).spawn().expect("the worker starts");
+    let mut child =
+        worker(&server, &store).args(["--metrics", "127.0.0.1:0", "--json-logs"]).spawn().expect("the worker starts");
     let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let polling = log.by_ref().map_while(Result::ok).find(|line| line.contains("worker is polling"));
-    assert!(polling.is_some(), "the log ended before the worker polled");
+    let mut says = |what: &str| {
+        let line = log.by_ref().map_while(Result::ok).find(|line| line.contains(what));
+        let line = line.unwrap_or_else(|| panic!("the log ended before `{what}`"));
+        serde_json::from_str::<serde_json::Value>(&line).expect("a line of JSON")
+    };
+    let shown = says("metrics are shown");
+    says("worker is polling");
+    see_metrics(shown["address"].as_str().expect("an address")).await;
     let term = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
     assert!(term.success());
     let asked = Instant::now();
     assert!(child.wait().expect("the worker ends").success(), "SIGTERM ends a worker with exit code 0");
     assert!(asked.elapsed() < Duration::from_secs(45), "compose would have killed it");
+}
+
+/// One page has the installation's metrics, and those of the SDK as soon as it has polled.
+async fn see_metrics(address: &str) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = client.get(format!("http://{address}/metrics")).send().await.expect("the worker answers");
+        assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        let text = answer.text().await.expect("a text");
+        assert!(text.contains("\nleadflow_store_up 1\n"), "{text}");
+        if ["temporal_num_pollers{", "temporal_worker_task_slots_available{"].iter().all(|series| text.contains(series))
+        {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the SDK's metrics are missing in\n{text}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

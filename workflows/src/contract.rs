@@ -1,10 +1,14 @@
 //! The activities that the workflows need, by name and type. The crate `leadflow-activities` implements them; a
 //! difference between the two does not compile. The error type of a declaration means nothing to the SDK.
 
-use crate::domain::ids::{AccountId, CampaignId, EnrollmentId, SearchId, TenantId};
+use crate::domain::answers::ReplyLabel;
+use crate::domain::buyer_group::Stage;
+use crate::domain::ids::{AccountId, BusinessId, CampaignId, EnrollmentId, ReplyId, SearchId, TenantId};
 use crate::domain::money::MicroUsd;
 use crate::domain::outreach::{Action, EnrollmentState, Hold};
 use crate::domain::search_plan::{Job, Outcome, SearchPlan};
+use crate::domain::timings::Timings;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use temporalio_macros::activity_definitions;
@@ -168,13 +172,13 @@ pub struct TouchInput {
 }
 
 /// What an enrollment does next. Sleeps are real milliseconds, instants are the installation's clock's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Advice {
     pub state: EnrollmentState,
     pub next: AdviceNext,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum AdviceNext {
     /// Make the contact of this step, at `at_ms`; `hold` is the rule that moved it furthest.
@@ -269,4 +273,166 @@ pub mod outreach {
 /// The marker types, for the implementations.
 pub mod unipile {
     pub use super::unipile_activities::*;
+}
+
+/// Which reply an activity works for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyRef {
+    pub tenant: TenantId,
+    pub reply_id: ReplyId,
+}
+
+/// What came of a model's reading.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ReplyRead {
+    Labelled {
+        label: ReplyLabel,
+    },
+    /// It stays a person's reply that no model has read; why, without personal data.
+    NotRead {
+        problem: String,
+    },
+}
+
+/// Task queue of [`crate::domain::provider::Provider::Openai`], where the server holds the rate limit.
+pub struct ReplyActivities;
+
+#[activity_definitions]
+impl ReplyActivities {
+    /// Has a model say what a reply is and how the person takes our offer, and stores that.
+    #[activity(name = "openai.read_reply")]
+    pub fn read_reply(_reply: ReplyRef) -> Result<ReplyRead, Infallible> {
+        unimplemented!()
+    }
+}
+
+/// The marker types, for the implementations.
+pub mod reply {
+    pub use super::reply_activities::*;
+}
+
+/// Which company a refresh is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompanyRef {
+    pub tenant: TenantId,
+    pub business_id: BusinessId,
+}
+
+/// Input of [`crate::buyer_group::BuyerGroupRefresh`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuyerGroupInputs {
+    pub company: CompanyRef,
+    pub timings: Timings,
+}
+
+/// One refresh of one company.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshRef {
+    pub company: CompanyRef,
+    /// Id of its row in the log.
+    pub refresh_id: String,
+}
+
+/// Whether a company is to be refreshed now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Opened {
+    Refresh(RefreshRef),
+    /// Not for this long, in real time: the last refresh is too near.
+    Wait {
+        sleep_ms: u64,
+    },
+    /// Nothing has changed.
+    Nothing,
+}
+
+/// How a stage ended that was not lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageDone {
+    /// What it had to do without, if anything; without personal data.
+    pub problem: Option<String>,
+    /// Whether a later refresh may do better without anybody's doing.
+    pub can_mend_itself: bool,
+}
+
+/// What a stage had to do without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageProblem {
+    pub stage: Stage,
+    pub problem: String,
+    pub can_mend_itself: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinishRefresh {
+    pub refresh: RefreshRef,
+    pub problems: Vec<StageProblem>,
+}
+
+/// What a refresh brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshDone {
+    /// People of the group now.
+    pub members: u32,
+    /// Changes that it was for.
+    pub changes: u32,
+    /// Stages that had to do without something.
+    pub problems: u32,
+    /// Real time until the next refresh is allowed.
+    pub sleep_ms: u64,
+    /// Whether there is to be one even if nobody asks.
+    pub again: bool,
+}
+
+/// Activities of buyer groups that only talk to the store: `open` on [`crate::QUEUE_BUYER_GROUPS`], `finish` on [`crate::QUEUE`].
+pub struct BuyerGroupActivities;
+
+#[activity_definitions]
+impl BuyerGroupActivities {
+    /// Takes the changes of a company into a refresh, if one is due.
+    #[activity(name = "buyer_group.open")]
+    pub fn open(_company: CompanyRef) -> Result<Opened, Infallible> {
+        unimplemented!()
+    }
+
+    /// Closes the books of a refresh and writes its log.
+    #[activity(name = "buyer_group.finish")]
+    pub fn finish(_input: FinishRefresh) -> Result<RefreshDone, Infallible> {
+        unimplemented!()
+    }
+}
+
+/// The stages of a refresh. Each runs on the task queue of its provider, where the server holds the rate limit.
+pub struct BuyerGroupPaidActivities;
+
+#[activity_definitions]
+impl BuyerGroupPaidActivities {
+    /// Finds out who works at the company, and whether hints about people are true.
+    #[activity(name = "serper.buyer_group_people")]
+    pub fn people(_refresh: RefreshRef) -> Result<StageDone, Infallible> {
+        unimplemented!()
+    }
+
+    /// Gives each person their role.
+    #[activity(name = "openai.buyer_group_roles")]
+    pub fn roles(_refresh: RefreshRef) -> Result<StageDone, Infallible> {
+        unimplemented!()
+    }
+
+    /// Looks up how to reach those who matter.
+    #[activity(name = "hunter.buyer_group_contacts")]
+    pub fn contacts(_refresh: RefreshRef) -> Result<StageDone, Infallible> {
+        unimplemented!()
+    }
+}
+
+/// The marker types, for the implementations.
+pub mod buyer_group {
+    pub use super::buyer_group_activities::*;
+}
+
+/// The marker types, for the implementations.
+pub mod buyer_group_paid {
+    pub use super::buyer_group_paid_activities::*;
 }

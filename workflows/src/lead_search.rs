@@ -11,6 +11,7 @@ use crate::domain::ids::SearchId;
 use crate::domain::provider::Provider;
 use crate::domain::search_plan::{GiveUp, Hold, Job, Outcome, SearchState};
 use crate::domain::timings::Timings;
+use crate::shell::describe;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use temporalio_common::Priority;
@@ -339,15 +340,6 @@ fn details(state: &SearchState) -> String {
         state.ready,
         state.gaps,
     )
-}
-
-/// The last cause, which for our own failures is a stable text without personal data.
-fn describe(error: &ActivityExecutionError) -> String {
-    match error.cause() {
-        Some(IncomingError::Application(failure)) => failure.type_name().unwrap_or("unknown_failure").to_owned(),
-        _ if error.as_timeout().is_some() => "timed_out".into(),
-        _ => "failed".into(),
-    }
 }
 
 /// Whether the activity itself said that no retry helps; else its time for retries has run out.

@@ -6,11 +6,13 @@
 
 #![deny(clippy::iter_over_hash_type)]
 
+pub mod buyer_group;
 pub mod campaign;
 pub mod contract;
 pub mod domain;
 pub mod enrollment;
 pub mod lead_search;
+pub mod reply_reading;
 pub mod sender_account;
 pub mod shell;
 
@@ -18,3 +20,5 @@ pub mod shell;
 pub const QUEUE: &str = "leadflow";
 /// Task queue of workflows that live for weeks. Its workers upgrade open runs, so its workflows change only by patches.
 pub const QUEUE_LONG: &str = "leadflow-long";
+/// Task queue on which refreshes of buyer groups wait for their turn: the server holds their rate over all companies.
+pub const QUEUE_BUYER_GROUPS: &str = "leadflow-buyer-groups";

@@ -4,6 +4,7 @@ use crate::domain::ids::TenantId;
 use crate::domain::timings::Timings;
 use std::time::Duration;
 use temporalio_common::Priority;
+use temporalio_common::error::{ActivityExecutionError, IncomingError};
 use temporalio_common::search_attributes::SearchAttributeKey;
 use temporalio_workflow::workflows::select;
 use temporalio_workflow::{
@@ -34,6 +35,11 @@ pub(crate) trait Looking {
 impl Looks {
     pub(crate) fn is_due(self) -> bool {
         self.asked > self.taken
+    }
+
+    /// What is read after this is up to date with every look so far.
+    pub(crate) fn take(&mut self) {
+        self.taken = self.asked;
     }
 }
 
@@ -66,11 +72,23 @@ pub(crate) async fn sleep_or_look<W: Looking + 'static>(
     if ctx.cancellation_token().is_cancelled() {
         return Err(WorkflowTermination::cancelled());
     }
-    ctx.state_mut(|workflow| {
-        let looks = workflow.looks();
-        looks.taken = looks.asked;
-    });
+    ctx.state_mut(|workflow| workflow.looks().take());
     Ok(looked)
+}
+
+/// Sleeps for `sleep_ms`, whatever looks come in meanwhile.
+///
+/// # Errors
+/// The workflow was cancelled.
+pub(crate) async fn sleep<W: 'static>(
+    ctx: &WorkflowContext<W>,
+    sleep_ms: u64,
+    summary: String,
+) -> Result<(), WorkflowTermination> {
+    if sleep_ms > 0 {
+        ctx.timer(TimerOptions::builder(Duration::from_millis(sleep_ms)).summary(summary).build()).await;
+    }
+    if ctx.cancellation_token().is_cancelled() { Err(WorkflowTermination::cancelled()) } else { Ok(()) }
 }
 
 /// Activities of the long-lived workflows are tried for as long as it takes: what they return says when to come back.
@@ -92,4 +110,13 @@ pub(crate) fn options(
         .retry_policy(retries)
         .priority(Priority::builder().fairness_key(tenant.to_string()).build())
         .build()
+}
+
+/// The last cause, which for our own failures is a stable text without personal data.
+pub(crate) fn describe(error: &ActivityExecutionError) -> String {
+    match error.cause() {
+        Some(IncomingError::Application(failure)) => failure.type_name().unwrap_or("unknown_failure").to_owned(),
+        _ if error.as_timeout().is_some() => "timed_out".into(),
+        _ => "failed".into(),
+    }
 }

@@ -10,6 +10,7 @@ mod wording;
 use super::mistakes::{Mistake, Mistakes, read_text};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use shape::Shape;
 use std::path::Path;
 use toml::de::DeTable;
@@ -92,6 +93,43 @@ pub fn parse<T: DeserializeOwned + JsonSchema>(
     }
     list.sort_by_key(|mistake| mistake.span.as_ref().map_or(usize::MAX, |span| span.start));
     Err(Mistakes { file: file.into(), text: text.into(), list })
+}
+
+/// [`parse`] for JSON of the same shape. Mistakes have a path and no place.
+///
+/// # Errors
+/// As [`parse`].
+pub fn from_json<T: DeserializeOwned + JsonSchema>(
+    file: &str,
+    value: Value,
+    check: impl Fn(&T) -> Vec<Finding>,
+) -> Result<T, Mistakes> {
+    let text = match without_nulls(value) {
+        value @ Value::Object(_) => toml::to_string(&value).ok(),
+        _ => None,
+    };
+    let Some(text) = text else {
+        return Err(Mistakes::one(file, "is not an object of keys and values", "send one of the shape of the file"));
+    };
+    parse(file, &text, "", check).map_err(|mut mistakes| {
+        mistakes.text.clear();
+        for mistake in &mut mistakes.list {
+            mistake.span = None;
+        }
+        mistakes
+    })
+}
+
+/// TOML has no null; a key that is null is not there.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let entries = entries.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(entries.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        Value::Array(entries) => Value::Array(entries.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
 }
 
 #[cfg(test)]

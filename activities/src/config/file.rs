@@ -1,7 +1,8 @@
 //! The shape of `leadflow.toml`. Its doc comments are what a user reads as a hint.
 
 use super::document::Finding;
-use super::{Budgets, Config, Models, ProviderConfig, StoreConfig};
+use super::webhooks::WebhooksTable;
+use super::{Budgets, BuyerGroups, Config, Models, ProviderConfig, StoreConfig};
 use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::timings::Timings;
 use reqwest::Url;
@@ -19,6 +20,8 @@ pub(super) struct ConfigFile {
     /// Small letters, digits, `-` and `_`, at most 64.
     pub(super) tenant: String,
     pub(super) timings: TimingsChoice,
+    /// Where others reach `starter serve`, for example `https://leadflow.example.com`.
+    pub(super) public_url: Option<String>,
     pub(super) store: StoreTable,
     pub(super) openai: OpenaiTable,
     pub(super) gemini: GeminiTable,
@@ -26,6 +29,9 @@ pub(super) struct ConfigFile {
     pub(super) hunter: HunterTable,
     pub(super) unipile: UnipileTable,
     pub(super) budgets: BudgetsTable,
+    #[serde(default)]
+    pub(super) webhooks: WebhooksTable,
+    pub(super) buyer_groups: BuyerGroupsTable,
 }
 
 /// A set by its name, or every value of it, which is how a test hands its own to another process.
@@ -143,6 +149,17 @@ pub(super) struct BudgetsTable {
     lead_usd: f64,
 }
 
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BuyerGroupsTable {
+    /// Refreshes that may begin in a minute, over all companies and workers.
+    #[schemars(range(min = 1, max = 60_000))]
+    refreshes_per_minute: u32,
+    /// US dollars.
+    #[schemars(range(min = 0, max = 10_000))]
+    refresh_usd: f64,
+}
+
 impl ConfigFile {
     /// What the shape does not say.
     pub(super) fn check(&self) -> Vec<Finding> {
@@ -152,17 +169,9 @@ impl ConfigFile {
                 findings.push(Finding { path: path.into(), message: message.into(), hint: hint.into() });
             }
         };
-        let sound = (1..=64).contains(&self.tenant.len())
-            && self
-                .tenant
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte));
-        demand(
-            sound,
-            "tenant",
-            "is not a tenant name",
-            "use small letters, digits, `-` and `_`, at most 64 characters",
-        );
+        demand(is_tenant(&self.tenant), "tenant", "is not a tenant name", TENANT_HINT);
+        let is_public = self.public_url.as_deref().is_none_or(is_public_url);
+        demand(is_public, "public_url", "is not an address that mails may link to", PUBLIC_URL_HINT);
         demand(is_store_url(&self.store.url), "store.url", "is not the address of a store", STORE_HINT);
         for (path, base_url) in [
             ("openai.base_url", &self.openai.base_url),
@@ -177,6 +186,7 @@ impl ConfigFile {
             let sound = !model.is_empty() && model.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
             demand(sound, path, "is not the name of a model", "write it as the vendor does, for example `gpt-5-mini`");
         }
+        findings.extend(self.webhooks.check());
         findings
     }
 
@@ -192,7 +202,8 @@ impl ConfigFile {
             serper,
             hunter,
             unipile: self.unipile.provider(),
-            webhook_secret: None,
+            public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            webhooks: self.webhooks.into_webhooks(),
             models: Models {
                 openai_model: self.openai.model,
                 openai_input_per_million: money(self.openai.input_usd_per_million),
@@ -212,6 +223,10 @@ impl ConfigFile {
                 search: money(self.budgets.search_usd),
                 lead: money(self.budgets.lead_usd),
             },
+            buyer_groups: BuyerGroups {
+                refreshes_per_minute: self.buyer_groups.refreshes_per_minute,
+                refresh: money(self.buyer_groups.refresh_usd),
+            },
             timings: self.timings.values(),
         }
     }
@@ -227,12 +242,15 @@ impl ConfigFile {
             unipile,
             models,
             budgets,
+            buyer_groups,
             timings,
-            webhook_secret: _,
+            public_url,
+            webhooks,
         } = config;
         Self {
             tenant: tenant.clone(),
             timings: TimingsChoice::of(*timings),
+            public_url: public_url.clone(),
             store: StoreTable { url: store.url.expose_secret().into(), max_mib: store.max_mib },
             openai: OpenaiTable {
                 base_url: openai.base_url.clone(),
@@ -276,6 +294,11 @@ impl ConfigFile {
                 search_usd: budgets.search.as_usd(),
                 lead_usd: budgets.lead.as_usd(),
             },
+            webhooks: WebhooksTable::of(webhooks),
+            buyer_groups: BuyerGroupsTable {
+                refreshes_per_minute: buyer_groups.refreshes_per_minute,
+                refresh_usd: buyer_groups.refresh.as_usd(),
+            },
         }
     }
 }
@@ -305,6 +328,21 @@ impl TimingsSet {
 
 pub(super) const STORE_HINT: &str = "write `sqlite:PATH` or `postgres://USER@HOST/NAME`";
 pub(super) const BASE_URL_HINT: &str = "write it like `https://api.example.com/v1`, without query";
+
+const TENANT_HINT: &str = "use small letters, digits, `-` and `_`, at most 64 characters";
+const PUBLIC_URL_HINT: &str =
+    "write it like `https://leadflow.example.com`, without query; mailboxes follow no other link";
+
+pub(super) fn is_tenant(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte))
+}
+
+/// With TLS, except on this machine.
+fn is_public_url(url: &str) -> bool {
+    let is_local = |url: Url| matches!(url.host_str(), Some("localhost" | "127.0.0.1"));
+    is_web_address(url) && (url.starts_with("https://") || Url::parse(url).is_ok_and(is_local))
+}
 
 pub(super) fn is_store_url(url: &str) -> bool {
     ["sqlite:", "postgres://", "postgresql://"]

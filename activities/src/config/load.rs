@@ -3,6 +3,7 @@
 use super::document;
 use super::file::{BASE_URL_HINT, ConfigFile, DEFAULTS, STORE_HINT, TimingsSet, is_store_url, is_web_address};
 use super::mistakes::{Mistake, Mistakes};
+use super::webhooks::{secrets, source_variable};
 use super::{Config, ProviderConfig};
 use leadflow_workflows::domain::provider::Provider;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,9 +12,9 @@ use std::path::{Path, PathBuf};
 /// The key of every stand-in provider.
 pub const SANDBOX_KEY: &str = "sandbox-key";
 
-/// Every variable that [`Config::load`] reads. Take them out of the environment of a child process before
+/// Every variable that [`Config::load`] reads, but for those of [`source_variable`], which a child inherits. Take them out of the environment of a child process before
 /// [`Config::secret_env`] is put in, so that the child sees what its parent saw.
-pub const VARIABLES: [&str; 13] = [
+pub const VARIABLES: [&str; 14] = [
     "LEADFLOW_STORE_URL",
     "LEADFLOW_TIMINGS",
     "LEADFLOW_OPENAI_URL",
@@ -27,9 +28,11 @@ pub const VARIABLES: [&str; 13] = [
     "HUNTER_API_KEY",
     "UNIPILE_API_KEY",
     WEBHOOK_SECRET,
+    SIGNING_SECRET,
 ];
 
 const WEBHOOK_SECRET: &str = "UNIPILE_WEBHOOK_SECRET";
+const SIGNING_SECRET: &str = "UNIPILE_SIGNING_SECRET";
 
 const FILE_NAME: &str = "leadflow.toml";
 
@@ -82,8 +85,8 @@ impl Config {
                 settings.sandbox = true;
             }
         }
-        if self.unipile.sandbox {
-            self.webhook_secret.get_or_insert_with(|| SANDBOX_KEY.into());
+        if self.unipile.sandbox && self.webhooks.unipile_secrets.is_empty() {
+            self.webhooks.unipile_secrets.push(SANDBOX_KEY.into());
         }
         self
     }
@@ -95,13 +98,20 @@ impl Config {
     }
 
     /// The variables that [`Config::to_toml`] leaves out: the store's address, the key of each provider that has one, and
-    /// the secret of the webhooks.
+    /// the secrets of Unipile's webhooks.
     pub fn secret_env(&self) -> Vec<(&'static str, SecretString)> {
         let keys = Provider::ALL
             .into_iter()
             .filter_map(|provider| Some((key_variable(provider), self.provider(provider).api_key.clone()?)));
-        let secret = self.webhook_secret.clone().map(|secret| (WEBHOOK_SECRET, secret));
-        std::iter::once(("LEADFLOW_STORE_URL", self.store.url.clone())).chain(keys).chain(secret).collect()
+        let webhooks = [
+            (WEBHOOK_SECRET, &self.webhooks.unipile_secrets),
+            (SIGNING_SECRET, &self.webhooks.unipile_signing_secrets),
+        ];
+        let secrets = webhooks.into_iter().filter(|(_, secrets)| !secrets.is_empty()).map(|(name, secrets)| {
+            let secrets: Vec<&str> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+            (name, secrets.join(" ").into())
+        });
+        std::iter::once(("LEADFLOW_STORE_URL", self.store.url.clone())).chain(keys).chain(secrets).collect()
     }
 
     /// Whether nobody has said where the store is.
@@ -147,11 +157,17 @@ impl Config {
                 settings.api_key = Some(key.into());
             }
         }
-        if let Some(secret) = variable(WEBHOOK_SECRET) {
-            if !is_key(&secret) {
-                mistake(WEBHOOK_SECRET, NO_KEY, KEY_HINT);
+        let webhooks = &mut self.webhooks;
+        let unipile = [
+            (WEBHOOK_SECRET.to_owned(), &mut webhooks.unipile_secrets),
+            (SIGNING_SECRET.to_owned(), &mut webhooks.unipile_signing_secrets),
+        ];
+        let sources = webhooks.sources.iter_mut().map(|(name, source)| (source_variable(name), &mut source.secrets));
+        for (name, kept) in unipile.into_iter().chain(sources) {
+            match variable(&name).map(|text| secrets(&name, &text)).transpose() {
+                Ok(found) => *kept = found.unwrap_or_default(),
+                Err(mistake) => list.push(mistake),
             }
-            self.webhook_secret = Some(secret.into());
         }
         if list.is_empty() {
             return Ok(());
@@ -209,10 +225,10 @@ fn url_variable(provider: Provider) -> &'static str {
     }
 }
 
-const NO_KEY: &str = "contains a space or a letter that no key has";
-const KEY_HINT: &str = "copy the key again, without quotes";
+pub(super) const NO_KEY: &str = "contains a space or a letter that no key has";
+pub(super) const KEY_HINT: &str = "copy the key again, without quotes";
 
-fn is_key(text: &str) -> bool {
+pub(super) fn is_key(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

@@ -31,6 +31,16 @@ impl BudgetScope {
         matches!(self, Self::Installation | Self::Tenant { .. })
     }
 
+    /// Stable machine name: in the store, in metrics, in JSON.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Installation => "installation",
+            Self::Tenant { .. } => "tenant",
+            Self::Search { .. } => "search",
+            Self::Lead { .. } => "lead",
+        }
+    }
+
     /// The budgets that a call is booked on, in the order in which every transaction locks them.
     pub(super) fn of(call: &PaidCall<'_>) -> Vec<Self> {
         let tenant = || call.tenant.to_owned();
@@ -51,11 +61,12 @@ impl BudgetScope {
 
     /// The primary key of the row in `budgets`: tenant, scope, subject, day.
     pub(super) fn key<'a>(&'a self, today: &'a str) -> [&'a str; 4] {
+        let name = self.name();
         match self {
-            Self::Installation => ["", "installation", "", today],
-            Self::Tenant { tenant } => [tenant, "tenant", "", today],
-            Self::Search { tenant, search_id } => [tenant, "search", search_id, ""],
-            Self::Lead { tenant, lead_id } => [tenant, "lead", lead_id, ""],
+            Self::Installation => ["", name, "", today],
+            Self::Tenant { tenant } => [tenant, name, "", today],
+            Self::Search { tenant, search_id } => [tenant, name, search_id, ""],
+            Self::Lead { tenant, lead_id } => [tenant, name, lead_id, ""],
         }
     }
 }

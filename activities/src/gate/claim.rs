@@ -114,7 +114,7 @@ impl Gate {
             breaker.save(transaction, call.provider).await?;
         }
         if let Some(call_id) = replaced {
-            presume(transaction, &call_id, now_ms).await?;
+            presume(transaction, call.tenant, &call_id, now_ms).await?;
         }
         budget::book(transaction, call, &reservation.day, call.bound).await?;
         log(transaction, call, &reservation, now_ms).await?;

@@ -20,6 +20,7 @@ use crate::config::Budgets;
 use crate::failpoint::fail_point;
 use crate::providers::ProviderError;
 use crate::store::{Store, StoreError};
+use crate::telemetry::counters;
 use claim::{CacheKey, Claim};
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::money::MicroUsd;
@@ -128,6 +129,12 @@ impl Gate {
         Self { store, clock, budgets, timings }
     }
 
+    /// The same gate for the calls of one tenant, as [`Store::for_tenant`].
+    #[must_use]
+    pub fn for_tenant(&self, tenant: &str) -> Self {
+        Self { store: self.store.for_tenant(tenant), ..self.clone() }
+    }
+
     /// Makes `call` by `perform`, at most once, if nothing speaks against it.
     ///
     /// `perform` sends the request at once, with the given id, and keeps to the time-outs of [`Timings`]; after these
@@ -151,7 +158,14 @@ impl Gate {
                 Claim::Reserved(reservation) => break reservation,
                 // Between the two looks another call has brought the answer.
                 Claim::Answered => {}
-                Claim::Refused(refused) => return Ok(refused),
+                Claim::Refused(refused) => {
+                    match refused {
+                        Called::OverBudget { .. } => counters::refused("over_budget"),
+                        Called::BreakerOpen { .. } => counters::refused("breaker_open"),
+                        Called::Fresh { .. } | Called::Cached { .. } | Called::Elsewhere { .. } => {}
+                    }
+                    return Ok(refused);
+                }
             }
         };
         fail_point("gate-after-reserve").await;

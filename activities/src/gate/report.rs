@@ -115,6 +115,15 @@ impl Gate {
         Ok(rows)
     }
 
+    /// Each provider by its name, and whether its breaker is open now or waits for its probe.
+    pub async fn breakers(&self) -> Result<Vec<(String, bool)>, StoreError> {
+        let select = "SELECT provider, CAST(CASE WHEN open_until_ms IS NULL THEN 0 ELSE 1 END AS BIGINT) FROM breakers
+                      WHERE tenant = '' ORDER BY provider";
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as(select).fetch_all(self.store.read()).await.map_err(|error| self.store.error(error))?;
+        Ok(rows.into_iter().map(|(provider, is_open)| (provider, is_open != 0)).collect())
+    }
+
     /// All that is booked for a search, with the bounds of calls whose cost is not known.
     pub async fn cost_of_search(&self, tenant: &str, search_id: &str) -> Result<MicroUsd, StoreError> {
         let select = "SELECT CAST(COALESCE(SUM(cost_micro_usd), 0) AS BIGINT) FROM api_usage_logs

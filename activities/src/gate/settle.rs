@@ -5,6 +5,7 @@ use super::claim::{CacheKey, Reservation, forget, keep};
 use super::{Gate, PaidCall, Settled, UsageNumbers, budget, time};
 use crate::providers::{Billed, ProviderError};
 use crate::store::StoreError;
+use crate::telemetry::counters;
 use futures::FutureExt;
 use leadflow_workflows::domain::money::MicroUsd;
 use serde::Serialize;
@@ -77,7 +78,9 @@ impl Gate {
             let (provider, operation) = (call.provider.name(), call.operation);
             tracing::warn!(provider, operation, cost = %ending.cost, bound = %call.bound, "a call cost more than its bound");
         }
-        self.store.write(|transaction| self.settle_in(transaction, call, key, reservation, ending).boxed()).await
+        self.store.write(|transaction| self.settle_in(transaction, call, key, reservation, ending).boxed()).await?;
+        counters::cost(call.provider, ending.cost);
+        Ok(())
     }
 
     /// Locks budgets, breaker, cache, log, in this order, as claiming does.
@@ -111,7 +114,7 @@ impl Gate {
 
         let update = "UPDATE api_usage_logs SET state = $2, outcome = $3, status = $4, cost_micro_usd = $5,
                       input_tokens = $6, output_tokens = $7, credits = $8, latency_ms = $9, ended_at_ms = $10
-                      WHERE call_id = $1";
+                      WHERE call_id = $1 AND tenant = $11";
         sqlx::query(update)
             .bind(call_id.as_str())
             .bind(ending.state)
@@ -123,6 +126,7 @@ impl Gate {
             .bind(whole(ending.usage.credits))
             .bind(i64::try_from(ending.latency.as_millis()).unwrap_or(i64::MAX))
             .bind(now_ms)
+            .bind(call.tenant)
             .execute(transaction)
             .await?;
         Ok(())
@@ -162,10 +166,15 @@ impl Gate {
 }
 
 /// Marks a call whose answer nobody waits for any more.
-pub(super) async fn presume(transaction: &mut AnyConnection, call_id: &str, now_ms: i64) -> Result<(), StoreError> {
-    let update =
-        "UPDATE api_usage_logs SET state = 'presumed', ended_at_ms = $2 WHERE call_id = $1 AND state = 'reserved'";
-    sqlx::query(update).bind(call_id).bind(now_ms).execute(transaction).await?;
+pub(super) async fn presume(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    call_id: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let update = "UPDATE api_usage_logs SET state = 'presumed', ended_at_ms = $3
+                  WHERE tenant = $1 AND call_id = $2 AND state = 'reserved'";
+    sqlx::query(update).bind(tenant).bind(call_id).bind(now_ms).execute(transaction).await?;
     Ok(())
 }
 

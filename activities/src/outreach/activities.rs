@@ -10,13 +10,15 @@ use leadflow_clock::Clock;
 use leadflow_workflows::contract::{
     AccountAdvice, AccountRef, Advice, CampaignAdvice, CampaignRef, EnrollmentRef, TouchInput, outreach, unipile,
 };
+use leadflow_workflows::domain::ids::TenantId;
 use sqlx::AnyConnection;
 use std::sync::Arc;
 use std::time::Duration;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-/// Everything that the activities of outreach need; built once by the worker.
+/// Everything that the activities of outreach need; built once by the worker, and narrowed to its tenant by each activity.
+#[derive(Clone)]
 pub struct OutreachWork {
     pub store: Store,
     pub gate: Gate,
@@ -41,7 +43,7 @@ impl OutreachActivities {
         _ctx: ActivityContext,
         enrollment: EnrollmentRef,
     ) -> Result<Advice, ActivityError> {
-        self.0.advance(&enrollment).await
+        self.0.of(&enrollment.tenant).advance(&enrollment).await
     }
 
     /// Starts the day's enrollments of a campaign and restarts forgotten ones.
@@ -54,7 +56,7 @@ impl OutreachActivities {
         _ctx: ActivityContext,
         campaign: CampaignRef,
     ) -> Result<CampaignAdvice, ActivityError> {
-        self.0.round(&campaign).await
+        self.0.of(&campaign.tenant).round(&campaign).await
     }
 }
 
@@ -70,7 +72,7 @@ impl UnipileActivities {
     /// itself makes single (an email with its key, an invitation) is ever sent again.
     #[activity(definition = unipile::Touch)]
     pub async fn touch(self: Arc<Self>, _ctx: ActivityContext, input: TouchInput) -> Result<Advice, ActivityError> {
-        self.0.touch(&input).await
+        self.0.of(&input.enrollment.tenant).touch(&input).await
     }
 
     /// Reads what happened on an account.
@@ -82,11 +84,17 @@ impl UnipileActivities {
         ctx: ActivityContext,
         account: AccountRef,
     ) -> Result<AccountAdvice, ActivityError> {
-        self.0.read_account(&ctx, &account).await
+        self.0.of(&account.tenant).read_account(&ctx, &account).await
     }
 }
 
 impl OutreachWork {
+    /// The same, with the store of one tenant.
+    fn of(&self, tenant: &TenantId) -> Self {
+        let tenant = tenant.as_str();
+        Self { store: self.store.for_tenant(tenant), gate: self.gate.for_tenant(tenant), ..self.clone() }
+    }
+
     /// The present instant: of the database where several machines share one, so that they agree on what is due.
     pub(super) async fn now_ms(&self, transaction: &mut AnyConnection) -> Result<i64, StoreError> {
         if self.store.backend() == Backend::Postgres && self.clock.is_system() {

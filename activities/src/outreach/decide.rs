@@ -204,13 +204,13 @@ impl OutreachWork {
             release_planned(transaction, key.tenant, key.enrollment_id).await?;
             return Ok(Some(self.daily(now_ms, step.to_owned(), hold)));
         }
-        let (due_ms, pushed) = later(situation.touch(step), account, due_ms, now_ms);
+        let (due_ms, pushed) = later(situation, situation.touch(step), account, due_ms);
         let advice = |at_ms: i64, hold: Option<Hold>| AdviceNext::Touch {
             step: step.to_owned(),
             action,
             at_ms,
             sleep_ms: self.sleep_ms(now_ms, at_ms),
-            hold: hold.or_else(|| pushed.clone()).or_else(|| (at_ms > now_ms).then_some(Hold::NotDue)),
+            hold: told(hold, pushed.as_ref()).or_else(|| (at_ms > now_ms).then_some(Hold::NotDue)),
         };
         let existing = situation.touch(step);
         let planned_at_ms = existing
@@ -219,7 +219,9 @@ impl OutreachWork {
             .filter(|at_ms| *at_ms >= due_ms && *at_ms > now_ms - self.lapse_ms());
         if let Some(at_ms) = planned_at_ms.filter(|at_ms| *at_ms > now_ms) {
             let known = situation.enrollment.advice.as_ref().and_then(|advice| match &advice.next {
-                AdviceNext::Touch { step: known, hold, .. } if known == step => hold.clone(),
+                AdviceNext::Touch { step: known, hold, .. } if known == step => {
+                    hold.clone().filter(|hold| !is_over(hold, now_ms))
+                }
                 _ => None,
             });
             return Ok(Some(advice(at_ms, known)));
@@ -274,7 +276,7 @@ impl OutreachWork {
             step: step.to_owned(),
             at_ms: planned.at_ms,
             sleep_ms: self.sleep_ms(now_ms, planned.at_ms),
-            hold: hold.or(pushed).unwrap_or(Hold::NotDue),
+            hold: told(hold, pushed.as_ref()).unwrap_or(Hold::NotDue),
         }))
     }
 
@@ -348,21 +350,36 @@ fn unavailable(account: &Account) -> Option<Hold> {
     }
 }
 
-/// What the provider asked to wait for: the account, or this person.
-fn later(touch: Option<&Touch>, account: &Account, due_ms: i64, now_ms: i64) -> (i64, Option<Hold>) {
+/// What is asked to wait for: the account or this person, by the provider; the person, by a note of theirs.
+fn later(situation: &Situation, touch: Option<&Touch>, account: &Account, due_ms: i64) -> (i64, Option<Hold>) {
     let lead_ms = touch.and_then(|touch| touch.not_before_ms).unwrap_or(i64::MIN);
     let account_ms = account.deferred_until_ms.unwrap_or(i64::MIN);
-    let latest_ms = due_ms.max(lead_ms).max(account_ms);
-    if latest_ms <= now_ms || latest_ms == due_ms {
+    let absent_ms = situation.absent_until_ms.unwrap_or(i64::MIN);
+    let latest_ms = due_ms.max(lead_ms).max(account_ms).max(absent_ms);
+    if latest_ms <= situation.now_ms || latest_ms == due_ms {
         return (latest_ms, None);
     }
-    let hold = if lead_ms >= account_ms {
+    let hold = if latest_ms == absent_ms {
+        Hold::Absent { until_ms: absent_ms }
+    } else if lead_ms >= account_ms {
         let problem = touch.and_then(|touch| touch.deferred_by.clone()).unwrap_or_default();
         Hold::LeadDeferred { problem }
     } else {
         Hold::AccountDeferred { problem: account.deferred_reason.clone().unwrap_or_default() }
     };
     (latest_ms, Some(hold))
+}
+
+/// The rule that is shown: the planner's, which comes last, but for an absence, which moves a contact by days.
+fn told(planned: Option<Hold>, pushed: Option<&Hold>) -> Option<Hold> {
+    match pushed {
+        Some(absent @ Hold::Absent { .. }) => Some(absent.clone()),
+        _ => planned.or_else(|| pushed.cloned()),
+    }
+}
+
+fn is_over(hold: &Hold, now_ms: i64) -> bool {
+    matches!(hold, Hold::Absent { until_ms } if *until_ms <= now_ms)
 }
 
 fn cause(state: EnrollmentState) -> &'static str {

@@ -15,6 +15,7 @@ pub mod planner;
 mod proofs;
 pub mod reading;
 mod reconcile;
+mod reply_reading;
 mod round;
 pub mod sequence_file;
 mod settle;
@@ -25,3 +26,4 @@ pub mod templates;
 mod touch;
 
 pub use activities::{OutreachActivities, OutreachWork, UnipileActivities};
+pub use reply_reading::{ReplyActivities, ReplyReader};

@@ -67,7 +67,7 @@ impl OutreachWork {
             self.start_and_note(&enrollment, delay_ms).await?;
             if enrollment.workflow_started_at_ms.is_some() {
                 let id = workflow_id(&EnrollmentId(enrollment.id.clone()));
-                self.workflows.look(&id).await.map_err(unreached)?;
+                self.workflows.look(&enrollment.tenant, &id).await.map_err(unreached)?;
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use crate::store::enrollments::{lock_account, lock_person};
 use crate::store::persons::bury_email;
 use crate::store::suppressions::suppress;
 use crate::store::touches::{Touch, Unsent, settle_sent, settle_unsent};
+use crate::telemetry::counters;
 use futures::FutureExt;
 use leadflow_workflows::contract::TouchInput;
 use leadflow_workflows::domain::outreach::Action;
@@ -63,7 +64,8 @@ impl OutreachWork {
         outcome: &Outcome,
     ) -> Result<(), StoreError> {
         let tenant = input.enrollment.tenant.as_str();
-        self.store
+        let settled = self
+            .store
             .write(|transaction| {
                 async move {
                     let for_update = self.store.for_update();
@@ -79,15 +81,19 @@ impl OutreachWork {
                             let unsent =
                                 self.note_unsent(transaction, tenant, target, touch, (kind, *verdict), now_ms).await?;
                             if let Some(unsent) = unsent {
+                                let settled = unsent.name();
                                 settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
+                                return Ok(settled);
                             }
                         }
                     }
-                    Ok(())
+                    Ok("sent")
                 }
                 .boxed()
             })
-            .await
+            .await?;
+        counters::touch(touch.action, settled);
+        Ok(())
     }
 
     async fn note_health(

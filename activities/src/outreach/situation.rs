@@ -39,6 +39,8 @@ pub(super) struct Situation {
     pub(super) touches: Vec<Touch>,
     /// Read under the lock: a bounce takes the address off the person.
     pub(super) address: Option<String>,
+    /// Until when the person is away, as far as a note of theirs says.
+    pub(super) absent_until_ms: Option<i64>,
     pub(super) seen: SeenPerson,
     /// Why nothing may be sent to the person, on any channel: the state in which that ends, and the cause.
     pub(super) forbidden: Option<(EnrollmentState, String)>,
@@ -114,18 +116,30 @@ impl OutreachWork {
             .fetch_one(&mut *transaction)
             .await?;
         let touches = touches::of_enrollment(transaction, tenant, id).await?;
-        let address = sqlx::query_scalar("SELECT email FROM persons WHERE tenant = $1 AND id = $2")
-            .bind(tenant)
-            .bind(&enrollment.person_id)
-            .fetch_optional(&mut *transaction)
-            .await?
-            .flatten();
+        let person: Option<(Option<String>, Option<i64>)> =
+            sqlx::query_as("SELECT email, absent_until_ms FROM persons WHERE tenant = $1 AND id = $2")
+                .bind(tenant)
+                .bind(&enrollment.person_id)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let (address, absent_until_ms) = person.unwrap_or_default();
         let seen = match &enrollment.linkedin_account_id {
             Some(account) => seen_person(transaction, tenant, account, &enrollment.person_id).await?,
             None => SeenPerson::default(),
         };
         let forbidden = forbidden(transaction, tenant, &enrollment, background).await?;
-        Ok(Situation { now_ms, enrollment, campaign_state, linkedin, email, touches, address, seen, forbidden })
+        Ok(Situation {
+            now_ms,
+            enrollment,
+            campaign_state,
+            linkedin,
+            email,
+            touches,
+            address,
+            absent_until_ms,
+            seen,
+            forbidden,
+        })
     }
 
     async fn lock_account(
@@ -243,7 +257,7 @@ async fn forbidden(
         let replies: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM replies r JOIN leads l ON l.tenant = r.tenant AND l.person_id = r.person_id \
              WHERE r.tenant = $1 AND r.kind IN ('reply', 'opt_out') AND r.received_at_ms >= $2 \
-             AND l.business_id = (SELECT business_id FROM leads WHERE id = $3)",
+             AND l.business_id = (SELECT business_id FROM leads WHERE tenant = $1 AND id = $3)",
         )
         .bind(tenant)
         .bind(enrollment.started_at_ms)

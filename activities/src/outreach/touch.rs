@@ -13,6 +13,8 @@ use crate::store::accounts::Account;
 use crate::store::enrollments::note_advice;
 use crate::store::searches::{from_json, to_json};
 use crate::store::touches::{self, Claim, Touch, TouchKey, note_look, refuse_uncalled, take_over};
+use crate::store::unsubscribe_links::{UnsubscribeLink, add_link, new_token};
+use crate::telemetry::counters;
 use futures::FutureExt;
 use leadflow_workflows::contract::{Advice, AdviceNext, TouchInput};
 use leadflow_workflows::domain::outreach::{Action, Hold};
@@ -73,7 +75,15 @@ impl OutreachWork {
                 .await
                 .map_err(store_failure)?;
             match approach {
-                Approach::Advice(advice) => return Ok(advice),
+                Approach::Advice(advice) => {
+                    match &advice.next {
+                        AdviceNext::Touch { hold: Some(hold), .. } | AdviceNext::Wait { hold, .. } => {
+                            counters::held(hold);
+                        }
+                        AdviceNext::Touch { hold: None, .. } | AdviceNext::Done => {}
+                    }
+                    return Ok(advice);
+                }
                 Approach::Again => {}
                 Approach::Look(target, look_id) => {
                     let key = TouchKey {
@@ -143,7 +153,8 @@ impl OutreachWork {
         if needs_look(&situation, action) {
             return self.approach_look(transaction, background, input, &situation, target).await;
         }
-        let request = match render(background, &situation, &input.step) {
+        let link = self.config.public_url.as_deref().filter(|_| action == Action::Email).map(OneClick::new);
+        let request = match render(background, &situation, &input.step, link.as_ref()) {
             Ok(request) => request,
             Err(problem) => {
                 let key = key(background, &situation, &target.account, &input.step, action);
@@ -162,6 +173,14 @@ impl OutreachWork {
         let request = to_json(&request);
         let claim = self.claim_of(token, &request, situation.now_ms);
         target.touch = touches::claim(transaction, key, claim).await?;
+        if let (Some(OneClick { token, .. }), Some(address)) = (&link, &target.email)
+            && target.touch.is_some()
+        {
+            let (tenant, address) = (situation.enrollment.tenant.clone(), address.clone());
+            let (person_id, account_id) = (target.person_id.clone(), target.account.id.clone());
+            let link = UnsubscribeLink { tenant, person_id, account_id, address };
+            add_link(transaction, token, &link, situation.now_ms).await?;
+        }
         Ok(if target.touch.is_some() { Approach::Call(Box::new(target)) } else { Approach::Again })
     }
 
@@ -233,6 +252,19 @@ impl OutreachWork {
     }
 }
 
+/// The way out of all contact that stands in an email. It is part of the request, so a repeat has the same.
+struct OneClick {
+    token: String,
+    url: String,
+}
+
+impl OneClick {
+    fn new(public_url: &str) -> Self {
+        let token = new_token();
+        Self { url: format!("{public_url}/u/{token}"), token }
+    }
+}
+
 /// LinkedIn's ids differ from account to account; and before an invitation it is seen whether one is needed.
 fn needs_look(situation: &Situation, action: Action) -> bool {
     let seen = &situation.seen;
@@ -247,7 +279,12 @@ fn needs_look(situation: &Situation, action: Action) -> bool {
 }
 
 /// The request of a step, or why it can never be made, as a stable word.
-fn render(background: &Background, situation: &Situation, step_id: &str) -> Result<SendRequest, String> {
+fn render(
+    background: &Background,
+    situation: &Situation,
+    step_id: &str,
+    link: Option<&OneClick>,
+) -> Result<SendRequest, String> {
     let step = background.sequence.step(step_id).ok_or("step_is_gone")?;
     let action = step.kind.action().ok_or("step_is_gone")?;
     let account = situation.account(action).ok_or("no_account")?;
@@ -271,27 +308,32 @@ fn render(background: &Background, situation: &Situation, step_id: &str) -> Resu
             SendRequest::InMail { person_provider_id: person()?, subject: subject.unwrap_or_default(), text }
         }
         StepKind::Email { .. } => {
-            let footer = templates::email_footer(&background.campaign.settings, None);
-            let message = message.with_footer(&footer);
+            let url = link.map(|link| link.url.as_str());
+            let message = message.with_footer(&templates::email_footer(&background.campaign.settings, url));
             let to_address = situation.address.clone().ok_or("no_email_address")?;
-            // The one-click link needs a host of one's own; an answer by mail works for everybody.
-            let unsubscribe = account
-                .address
-                .as_ref()
-                .map(|address| ("List-Unsubscribe".to_owned(), format!("<mailto:{address}?subject=STOP>")));
             SendRequest::Email {
                 to_name: format!("{} {}", background.lead.first_name, background.lead.last_name).trim().to_owned(),
                 to_address,
                 subject: message.subject.unwrap_or_default(),
                 html: message.html.unwrap_or_default(),
                 reply_to: None,
-                headers: unsubscribe.into_iter().collect(),
+                headers: ways_out(account.address.as_deref(), url),
             }
         }
         StepKind::Wait { .. } | StepKind::WaitForConnection { .. } | StepKind::Branch { .. } | StepKind::End => {
             return Err("step_is_gone".into());
         }
     })
+}
+
+/// The headers that mailboxes make a button of (RFC 2369, RFC 8058). One click needs a host of one's own; an answer by
+/// mail works for everybody.
+fn ways_out(address: Option<&str>, url: Option<&str>) -> Vec<(String, String)> {
+    let by_mail = address.map(|address| format!("<mailto:{address}?subject=STOP>"));
+    let ways: Vec<String> = url.map(|url| format!("<{url}>")).into_iter().chain(by_mail).collect();
+    let list = (!ways.is_empty()).then(|| ("List-Unsubscribe".to_owned(), ways.join(", ")));
+    let post = url.map(|_| ("List-Unsubscribe-Post".to_owned(), "List-Unsubscribe=One-Click".to_owned()));
+    list.into_iter().chain(post).collect()
 }
 
 /// What keeps a text from being sent, without any value of the lead.

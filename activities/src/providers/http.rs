@@ -2,7 +2,9 @@
 
 use super::error::{CONNECTION_LOST, Class, ProviderError, TIMED_OUT};
 use crate::config::ProviderConfig;
+use crate::telemetry::provider_call::ProviderCall;
 use leadflow_workflows::domain::provider::Provider;
+use opentelemetry::trace::FutureExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::multipart::Form;
 use reqwest::{Method, Url, redirect};
@@ -105,11 +107,18 @@ impl Http {
         Ok(Self { provider, client, base_url })
     }
 
-    /// Sends the call once.
+    /// Sends the call once, in a span of its own.
     ///
     /// # Errors
     /// No complete answer came: the connection failed, broke, or took too long. Every status is an answer.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
+        let seen = ProviderCall::begin(self.provider, &call.method, &self.base_url, call.path);
+        let answer = self.exchange(call).with_context(seen.context()).await;
+        seen.end(answer.as_ref().map(|answer| answer.status).map_err(|error| error.kind));
+        answer
+    }
+
+    async fn exchange(&self, call: Call<'_>) -> Result<Answer, ProviderError> {
         let mut url = self.base_url.clone();
         url.path_segments_mut().expect("a url with a host has a path").pop_if_empty().extend(call.path);
         let mut request = self.client.request(call.method, url);

@@ -91,7 +91,8 @@ fn without_values(error: &serde_path_to_error::Error<serde_json::Error>) -> Stri
 mod tests {
     use super::*;
     use leadflow_workflows::domain::answers::{
-        AskedReasons, BusinessPersonas, DecisionMakerPersonas, LeadReason, LeadReasons, MarketInsight,
+        AskedReasons, BusinessPersonas, BuyerGroupRoles, DecisionMakerPersonas, LeadReason, LeadReasons, MarketInsight,
+        ReplyLabel,
     };
     use std::collections::BTreeSet;
 
@@ -150,6 +151,8 @@ mod tests {
         let decision_maker = assert_strict::<DecisionMakerPersonas>();
         assert_strict::<LeadReasons>();
         assert_strict::<MarketInsight>();
+        assert_strict::<ReplyLabel>();
+        assert_strict::<BuyerGroupRoles>();
         for schema in [business, decision_maker] {
             // A property may be called like a keyword.
             assert_eq!(schema["properties"]["personas"]["items"]["properties"]["title"]["type"], "string");
@@ -166,7 +169,7 @@ mod tests {
     fn no_answer_type_is_forgotten() {
         let source = include_str!("../../../workflows/src/domain/answers.rs");
         let answer_types = source.lines().filter(|line| line.starts_with("impl Checked for ")).count();
-        assert_eq!(answer_types, 4, "a new answer type belongs into `every_answer_type_obeys_the_strict_subset`");
+        assert_eq!(answer_types, 5, "a new answer type belongs into `every_answer_type_obeys_the_strict_subset`");
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! Work emails: find one for a person at a business's own domain, then verify it.
 
 use super::personas::wrong_job;
-use super::{ITEM_ATTEMPTS, Paid, SearchWork, key, not_set_up, owner, store_failure};
-use crate::gate::{BudgetScope, CallId, Called, GateError, PaidCall, Settled, UsageNumbers};
-use crate::providers::{Class, Finder, FinderQuery, ProviderError, Usage, Verifier};
+use super::{ITEM_ATTEMPTS, Paid, Payer, SearchWork, key, not_set_up, owner, store_failure};
+use crate::gate::{BudgetScope, CallId, Called, GateError, Settled, UsageNumbers};
+use crate::providers::{Class, Finder, FinderQuery, Usage, Verifier};
 use crate::store::leads::{FoundEmail, Lead};
 use crate::store::searches::Search;
 use futures::{StreamExt, stream};
 use leadflow_workflows::contract::JobInput;
+use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::score::EmailStatus;
 use leadflow_workflows::domain::search_plan::{Hold, Job, LANES, Outcome};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use std::time::Duration;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
@@ -88,98 +87,44 @@ impl SearchWork {
         lead: &Lead,
         domain: &str,
     ) -> Result<LookUp, ActivityError> {
-        let Some(client) = &self.clients.hunter else { return Ok(LookUp::Held(not_set_up(Provider::Hunter))) };
-        let query = FinderQuery { domain, first_name: &lead.first_name, last_name: &lead.last_name };
-        let request = format!("finder\n{domain}\n{}\n{}", lead.first_name, lead.last_name);
-        let bound = Usage::hunter_finder_at_most().cost(&self.config.models);
-        let find = |call_id: CallId| async move {
-            let found = client.find_email(call_id.as_str(), query).await?;
-            let used = Usage::HunterFinder { found: found.email.is_some() };
-            let credits = u64::from(found.email.is_some());
-            Ok(self.settled(found, used, credits, true))
+        let payer = Payer {
+            tenant: &search.tenant,
+            search_id: &search.id,
+            scope: &search.id,
+            lead: Some(&lead.id),
+            owner: owner(ctx),
         };
-        let finder: Finder = match self.hunter_call(ctx, search, lead, "email_finder", 0, &request, bound, find).await?
-        {
+        let addressee = Addressee { domain, first_name: &lead.first_name, last_name: &lead.last_name };
+        let Some(called) = self.find_address(payer, addressee).await else {
+            return Ok(LookUp::Held(not_set_up(Provider::Hunter)));
+        };
+        let finder = match self.looked_up(ctx, search, called).await? {
             Ok(finder) => finder,
             Err(other) => return Ok(other),
         };
-        let Some(email) = finder.email.filter(|_| finder.score >= MIN_CONFIDENCE) else {
-            return Ok(LookUp::Found(FoundEmail::default()));
-        };
-        let sources = serde_json::to_string(&finder.sources).ok();
-        let found = |status| FoundEmail {
-            email: (status != EmailStatus::None).then(|| email.clone()),
-            status,
-            confidence: Some(finder.score),
-            sources: sources.clone(),
-        };
-        if finder.verification.as_deref() == Some("valid") {
-            return Ok(LookUp::Found(found(EmailStatus::Valid)));
+        let (mut found, is_sure) = address_of(&finder);
+        if found.email.is_none() || is_sure {
+            return Ok(LookUp::Found(found));
         }
-        for ask in 0..VERIFIER_ASKS {
-            let request = format!("verifier\n{email}");
-            let bound = Usage::HunterVerifier.cost(&self.config.models);
-            let email = &email;
-            let verify = |call_id: CallId| async move {
-                let verified = client.verify_email(call_id.as_str(), email).await?;
-                Ok(match verified {
-                    Verifier::Pending => Settled {
-                        value: verified,
-                        cost: leadflow_workflows::domain::money::MicroUsd::ZERO,
-                        usage: UsageNumbers::default(),
-                        reusable: false,
-                    },
-                    Verifier::Done { .. } => self.settled(verified, Usage::HunterVerifier, 1, true),
-                })
-            };
-            let verified: Verifier =
-                match self.hunter_call(ctx, search, lead, "email_verifier", ask, &request, bound, verify).await? {
-                    Ok(verified) => verified,
-                    Err(other) => return Ok(other),
-                };
-            match verified {
-                Verifier::Done { status, .. } => return Ok(LookUp::Found(found(status_of(&status)))),
-                // The provider asks for 5 to 10 seconds.
-                Verifier::Pending => {
-                    tokio::time::sleep(Duration::from_millis(self.config.timings.retry_longest_ms / 10)).await;
-                }
-            }
+        let email = found.email.clone().unwrap_or_default();
+        let Some(called) = self.verify_address(payer, &email).await else { return Ok(LookUp::Found(found)) };
+        match self.looked_up(ctx, search, called).await? {
+            Ok(Verifier::Done { status, .. }) => found.status = status_of(&status),
+            Ok(Verifier::Pending) => {}
+            Err(other) => return Ok(other),
         }
-        Ok(LookUp::Found(found(EmailStatus::None)))
+        found.email = found.email.filter(|_| found.status != EmailStatus::None);
+        Ok(LookUp::Found(found))
     }
 
-    /// One paid call to Hunter for one lead. The inner `Err` is what the look-up comes to without an answer.
-    #[expect(clippy::too_many_arguments, reason = "two callers, and each argument differs between them")]
-    async fn hunter_call<T, F, Fut>(
+    /// What one paid call to Hunter comes to. The inner `Err` is what the look-up comes to without an answer.
+    async fn looked_up<T>(
         &self,
         ctx: &ActivityContext,
         search: &Search,
-        lead: &Lead,
-        operation: &str,
-        ask: u32,
-        request: &str,
-        bound: leadflow_workflows::domain::money::MicroUsd,
-        perform: F,
-    ) -> Result<Result<T, LookUp>, ActivityError>
-    where
-        T: Serialize + DeserializeOwned + Send,
-        F: FnOnce(CallId) -> Fut,
-        Fut: Future<Output = Result<Settled<T>, ProviderError>>,
-    {
-        let call = PaidCall {
-            tenant: &search.tenant,
-            search_id: &search.id,
-            lead: Some(&lead.id),
-            provider: Provider::Hunter,
-            operation,
-            scope: &search.id,
-            repair_round: ask,
-            request: request.as_bytes(),
-            bound,
-            owner: owner(ctx),
-        };
-        self.pace.hunter.until_ready().await;
-        match self.gate.call(call, perform).await {
+        called: Result<Called<T>, GateError>,
+    ) -> Result<Result<T, LookUp>, ActivityError> {
+        match called {
             // Without credit the search goes on without addresses; a wrong key holds it, because a person can mend that now.
             // A mail server that cannot be asked today, or a look-up that fails again and again, costs one address.
             Err(GateError::Provider(error))
@@ -200,6 +145,68 @@ impl SearchWork {
         }
     }
 
+    /// Looks for somebody's address; `None` when Hunter is not set up.
+    pub(crate) async fn find_address(
+        &self,
+        payer: Payer<'_>,
+        addressee: Addressee<'_>,
+    ) -> Option<Result<Called<Finder>, GateError>> {
+        let client = self.clients.hunter.as_ref()?;
+        let Addressee { domain, first_name, last_name } = addressee;
+        let request = format!("finder\n{domain}\n{first_name}\n{last_name}");
+        let bound = Usage::hunter_finder_at_most().cost(&self.config.models);
+        let call = payer.call(Provider::Hunter, "email_finder", 0, request.as_bytes(), bound);
+        self.pace.hunter.until_ready().await;
+        let find = |call_id: CallId| async move {
+            let found = client.find_email(call_id.as_str(), FinderQuery { domain, first_name, last_name }).await?;
+            let used = Usage::HunterFinder { found: found.email.is_some() };
+            let credits = u64::from(found.email.is_some());
+            Ok(self.settled(found, used, credits, true))
+        };
+        Some(self.gate.call(call, find).await)
+    }
+
+    /// Asks whether an address works until the verifier knows, or for too long; `None` when Hunter is not set up.
+    pub(crate) async fn verify_address(
+        &self,
+        payer: Payer<'_>,
+        email: &str,
+    ) -> Option<Result<Called<Verifier>, GateError>> {
+        let mut called = self.ask_verifier(payer, email, 0).await?;
+        for ask in 1..VERIFIER_ASKS {
+            if !matches!(called, Ok(Called::Fresh { value: Verifier::Pending, .. })) {
+                break;
+            }
+            // The provider asks for 5 to 10 seconds.
+            tokio::time::sleep(Duration::from_millis(self.config.timings.retry_longest_ms / 10)).await;
+            called = self.ask_verifier(payer, email, ask).await?;
+        }
+        Some(called)
+    }
+
+    async fn ask_verifier(
+        &self,
+        payer: Payer<'_>,
+        email: &str,
+        ask: u32,
+    ) -> Option<Result<Called<Verifier>, GateError>> {
+        let client = self.clients.hunter.as_ref()?;
+        let request = format!("verifier\n{email}");
+        let bound = Usage::HunterVerifier.cost(&self.config.models);
+        let call = payer.call(Provider::Hunter, "email_verifier", ask, request.as_bytes(), bound);
+        self.pace.hunter.until_ready().await;
+        let verify = |call_id: CallId| async move {
+            let verified = client.verify_email(call_id.as_str(), email).await?;
+            Ok(match verified {
+                Verifier::Pending => {
+                    Settled { value: verified, cost: MicroUsd::ZERO, usage: UsageNumbers::default(), reusable: false }
+                }
+                Verifier::Done { .. } => self.settled(verified, Usage::HunterVerifier, 1, true),
+            })
+        };
+        Some(self.gate.call(call, verify).await)
+    }
+
     fn settled<T>(&self, value: T, used: Usage, credits: u64, reusable: bool) -> Settled<T> {
         Settled {
             value,
@@ -210,6 +217,15 @@ impl SearchWork {
     }
 }
 
+/// Whose address is wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Addressee<'a> {
+    /// Of the business.
+    pub(crate) domain: &'a str,
+    pub(crate) first_name: &'a str,
+    pub(crate) last_name: &'a str,
+}
+
 enum LookUp {
     Found(FoundEmail),
     /// Without an address, and why: the provider's error, as a stable name.
@@ -217,8 +233,23 @@ enum LookUp {
     Held(Hold),
 }
 
+/// The address that a finder is confident of, and whether it was verified before.
+pub(crate) fn address_of(finder: &Finder) -> (FoundEmail, bool) {
+    let Some(email) = finder.email.clone().filter(|_| finder.score >= MIN_CONFIDENCE) else {
+        return (FoundEmail::default(), false);
+    };
+    let is_sure = finder.verification.as_deref() == Some("valid");
+    let found = FoundEmail {
+        email: Some(email),
+        status: if is_sure { EmailStatus::Valid } else { EmailStatus::None },
+        confidence: Some(finder.score),
+        sources: serde_json::to_string(&finder.sources).ok(),
+    };
+    (found, is_sure)
+}
+
 /// An address that nobody can verify counts less; one that is wrong counts nothing.
-fn status_of(verified: &str) -> EmailStatus {
+pub(crate) fn status_of(verified: &str) -> EmailStatus {
     match verified {
         "valid" => EmailStatus::Valid,
         "accept_all" | "webmail" => EmailStatus::AcceptAll,

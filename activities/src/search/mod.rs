@@ -9,11 +9,15 @@ mod insights;
 mod maps;
 mod people;
 mod personas;
-mod questions;
+pub(crate) mod questions;
 mod reasons;
 
+pub(crate) use emails::{Addressee, address_of, status_of};
+pub(crate) use people::RESULTS;
+pub(crate) use questions::{Asking, Verdict};
+
 use crate::config::Config;
-use crate::gate::{CallOwner, Called, Gate, GateError};
+use crate::gate::{CallOwner, Called, Gate, GateError, PaidCall};
 use crate::providers::{Class, Clients, ProviderError};
 use crate::store::leads::SearchKey;
 use crate::store::searches::Search;
@@ -23,6 +27,7 @@ use leadflow_clock::Clock;
 use leadflow_workflows::contract::{
     FinishInput, GiveUpInput, JobInput, Prepared, SearchRef, SearchResult, Wishes, paid, search,
 };
+use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::search_plan::{Hold, Outcome};
 use std::future::Future;
@@ -37,14 +42,15 @@ const BURST: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
 /// A look-up that still fails at this attempt, while its neighbours work, is given up.
 const ITEM_ATTEMPTS: u32 = 8;
 
-/// Everything that the activities of a search need; built once by the worker.
+/// Everything that the activities of a search need; built once by the worker, and narrowed to its tenant by each activity.
+#[derive(Clone)]
 pub struct SearchWork {
     pub store: Store,
     pub gate: Gate,
-    pub clients: Clients,
+    pub clients: Arc<Clients>,
     pub config: Arc<Config>,
     pub clock: Clock,
-    pace: Pace,
+    pace: Arc<Pace>,
 }
 
 /// Look-up providers get many calls from one activity, so the task queue's limit cannot pace them: this does.
@@ -61,8 +67,14 @@ impl SearchWork {
             let quota = Quota::with_period(every).expect("a minute divided by a call count is more than nothing");
             RateLimiter::direct(quota.allow_burst(BURST))
         };
-        let pace = Pace { serper: limiter(Provider::Serper), hunter: limiter(Provider::Hunter) };
-        Self { store, gate, clients, config, clock, pace }
+        let pace = Arc::new(Pace { serper: limiter(Provider::Serper), hunter: limiter(Provider::Hunter) });
+        Self { store, gate, clients: Arc::new(clients), config, clock, pace }
+    }
+
+    /// The same, with the store of the tenant whose search it is.
+    fn of(&self, search: &SearchRef) -> Self {
+        let tenant = search.tenant.as_str();
+        Self { store: self.store.for_tenant(tenant), gate: self.gate.for_tenant(tenant), ..self.clone() }
     }
 }
 
@@ -76,19 +88,19 @@ impl SearchActivities {
     /// Safe to repeat: the first start time stays, and a search that has ended answers with its result.
     #[activity(definition = search::Prepare)]
     pub async fn prepare(self: Arc<Self>, _ctx: ActivityContext, search: SearchRef) -> Result<Prepared, ActivityError> {
-        self.0.prepare(&search).await
+        self.0.of(&search).prepare(&search).await
     }
 
     /// Reads what a person wants. Safe to repeat: it only shows the answer in the progress row.
     #[activity(definition = search::Look)]
     pub async fn look(self: Arc<Self>, _ctx: ActivityContext, search: SearchRef) -> Result<Wishes, ActivityError> {
-        self.0.look(&search).await
+        self.0.of(&search).look(&search).await
     }
 
     /// Writes a lost job down. Safe to repeat: a gap has one row for each stage and item, and the first persona stays.
     #[activity(definition = search::GiveUp)]
     pub async fn give_up(self: Arc<Self>, _ctx: ActivityContext, input: GiveUpInput) -> Result<Outcome, ActivityError> {
-        self.0.give_up(&input).await
+        self.0.of(&input.search).give_up(&input).await
     }
 
     /// Closes the books. Safe to repeat: a search ends once, and a repeat reads how.
@@ -98,7 +110,7 @@ impl SearchActivities {
         _ctx: ActivityContext,
         input: FinishInput,
     ) -> Result<SearchResult, ActivityError> {
-        self.0.finish(&input).await
+        self.0.of(&input.search).finish(&input).await
     }
 }
 
@@ -116,7 +128,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.business_personas(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).business_personas(&ctx, &input)).await
     }
 
     /// Asks for the roles inside one business persona. Safe to repeat, as the business personas are.
@@ -126,7 +138,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.decision_makers(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).decision_makers(&ctx, &input)).await
     }
 
     /// Asks for the reasons of a batch of leads and scores them.
@@ -138,7 +150,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.lead_reasons(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).lead_reasons(&ctx, &input)).await
     }
 
     /// Asks the web for the market of one persona. Safe to repeat: the first answer stays.
@@ -148,7 +160,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.market_facts(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).market_facts(&ctx, &input)).await
     }
 
     /// Gives the market facts their structure. Safe to repeat: the answer is kept under its request.
@@ -158,7 +170,7 @@ impl PaidActivities {
         ctx: ActivityContext,
         input: JobInput,
     ) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.market_insight(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).market_insight(&ctx, &input)).await
     }
 
     /// Fetches pages of the map search and numbers their businesses.
@@ -167,7 +179,7 @@ impl PaidActivities {
     /// stores it.
     #[activity(definition = paid::Maps)]
     pub async fn maps(self: Arc<Self>, ctx: ActivityContext, input: JobInput) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.maps(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).maps(&ctx, &input)).await
     }
 
     /// Searches the web for the people of a range of businesses and numbers them.
@@ -176,13 +188,13 @@ impl PaidActivities {
     /// passes over businesses that it has seen.
     #[activity(definition = paid::People)]
     pub async fn people(self: Arc<Self>, ctx: ActivityContext, input: JobInput) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.people(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).people(&ctx, &input)).await
     }
 
     /// Looks up work emails for a range of leads. Safe to repeat: a lead that was looked up is not looked up again.
     #[activity(definition = paid::Emails)]
     pub async fn emails(self: Arc<Self>, ctx: ActivityContext, input: JobInput) -> Result<Outcome, ActivityError> {
-        alive(&ctx, self.0.emails(&ctx, &input)).await
+        alive(&ctx, self.0.of(&input.search).emails(&ctx, &input)).await
     }
 }
 
@@ -276,8 +288,35 @@ impl SearchWork {
     }
 }
 
+/// On whose account a paid call is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Payer<'a> {
+    pub(crate) tenant: &'a str,
+    /// The search, or what has a budget like one.
+    pub(crate) search_id: &'a str,
+    /// Within which equal requests share their answer.
+    pub(crate) scope: &'a str,
+    /// The lead that the call serves alone, if it does.
+    pub(crate) lead: Option<&'a str>,
+    pub(crate) owner: CallOwner<'a>,
+}
+
+impl<'a> Payer<'a> {
+    fn call(
+        self,
+        provider: Provider,
+        operation: &'a str,
+        repair_round: u32,
+        request: &'a [u8],
+        bound: MicroUsd,
+    ) -> PaidCall<'a> {
+        let Self { tenant, search_id, scope, lead, owner } = self;
+        PaidCall { tenant, search_id, lead, provider, operation, scope, repair_round, request, bound, owner }
+    }
+}
+
 /// Who makes a call: a later attempt of the same activity takes over what an earlier one left behind.
-fn owner(ctx: &ActivityContext) -> CallOwner<'_> {
+pub(crate) fn owner(ctx: &ActivityContext) -> CallOwner<'_> {
     let info = ctx.info();
     CallOwner {
         workflow_id: info.workflow_id.as_deref().unwrap_or_default(),
@@ -298,7 +337,7 @@ fn key(search: &Search) -> SearchKey<'_> {
 
 /// The store is down or busy: the server tries again.
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of every `map_err` on a store")]
-fn store_failure(error: StoreError) -> ActivityError {
+pub(crate) fn store_failure(error: StoreError) -> ActivityError {
     ApplicationFailure::builder(error.to_string()).type_name("store_unavailable".to_string()).build().into()
 }
 
@@ -308,7 +347,7 @@ fn not_set_up(provider: Provider) -> Hold {
 }
 
 /// Something that cannot happen unless this program is wrong.
-fn fault(type_name: &str, message: &str) -> ActivityError {
+pub(crate) fn fault(type_name: &str, message: &str) -> ActivityError {
     ApplicationFailure::builder(format!("{message}; this is a fault of leadflow"))
         .type_name(type_name.to_string())
         .non_retryable(true)
@@ -316,7 +355,7 @@ fn fault(type_name: &str, message: &str) -> ActivityError {
         .into()
 }
 
-fn later(type_name: &str, retry_after: Duration) -> ActivityError {
+pub(crate) fn later(type_name: &str, retry_after: Duration) -> ActivityError {
     ApplicationFailure::builder(type_name.replace('_', " "))
         .type_name(type_name.to_string())
         .next_retry_delay(retry_after)

@@ -1,9 +1,9 @@
 //! People: one web search for each business, asking for all its roles.
 
 use super::personas::wrong_job;
-use super::{ITEM_ATTEMPTS, Paid, SearchWork, key, not_set_up, owner, refused_item, store_failure};
+use super::{ITEM_ATTEMPTS, Paid, Payer, SearchWork, key, not_set_up, owner, refused_item, store_failure};
 use crate::failpoint::fail_point;
-use crate::gate::{CallId, GateError, PaidCall, Settled, UsageNumbers};
+use crate::gate::{CallId, Called, GateError, Settled, UsageNumbers};
 use crate::providers::{Organic, ProviderError, SearchQuery, Usage};
 use crate::store::businesses::SearchBusiness;
 use crate::store::leads::{Candidate, Evidence};
@@ -22,7 +22,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// A people search of an earlier search is good for so long: people change jobs.
 const GOOD_FOR_MS: i64 = 30 * 24 * 3_600_000;
-const RESULTS: u32 = 10;
+pub(crate) const RESULTS: u32 = 10;
 
 impl SearchWork {
     pub(super) async fn people(&self, ctx: &ActivityContext, input: &JobInput) -> Result<Outcome, ActivityError> {
@@ -94,38 +94,13 @@ impl SearchWork {
         if let Some(profiles) = known.map_err(store_failure)? {
             return Ok((business, PeopleOutcome::Profiles(profiles)));
         }
-        let Some(client) = &self.clients.serper else {
-            return Ok((business, PeopleOutcome::Held(not_set_up(Provider::Serper))));
-        };
         let gl = if business.country.is_empty() { "us".into() } else { business.country.clone() };
         let query = SearchQuery { q, gl, hl: "en".into(), num: RESULTS };
-        let request = serde_json::to_vec(&query).map_err(|_| wrong_job())?;
-        let call = PaidCall {
-            tenant: &search.tenant,
-            search_id: &search.id,
-            lead: None,
-            provider: Provider::Serper,
-            operation: "people",
-            scope: &search.id,
-            repair_round: 0,
-            request: &request,
-            bound: Usage::serper_search_at_most().cost(&self.config.models),
-            owner: owner(ctx),
+        let payer =
+            Payer { tenant: &search.tenant, search_id: &search.id, scope: &search.id, lead: None, owner: owner(ctx) };
+        let Some(called) = self.find_people(payer, &query).await else {
+            return Ok((business, PeopleOutcome::Held(not_set_up(Provider::Serper))));
         };
-        self.pace.serper.until_ready().await;
-        let perform = |call_id: CallId| {
-            let query = &query;
-            async move {
-                let answer = client.search(call_id.as_str(), query).await?;
-                Ok(Settled {
-                    value: answer.organic.iter().filter_map(read_profile).collect::<Vec<Profile>>(),
-                    cost: Usage::Serper { credits: answer.credits }.cost(&self.config.models),
-                    usage: UsageNumbers { credits: answer.credits.into(), ..UsageNumbers::default() },
-                    reusable: true,
-                })
-            }
-        };
-        let called = self.gate.call(call, perform).await;
         let called = match called {
             Err(GateError::Provider(error)) if refused_item(&error) => {
                 return Ok((business, PeopleOutcome::Lost(error.kind.replace('_', " "))));
@@ -144,6 +119,29 @@ impl SearchWork {
             .await
             .map_err(store_failure)?;
         Ok((business, PeopleOutcome::Profiles(profiles)))
+    }
+
+    /// One web search for people; `None` when Serper is not set up.
+    pub(crate) async fn find_people(
+        &self,
+        payer: Payer<'_>,
+        query: &SearchQuery,
+    ) -> Option<Result<Called<Vec<Profile>>, GateError>> {
+        let client = self.clients.serper.as_ref()?;
+        let request = serde_json::to_vec(query).expect("a query has only text and numbers");
+        let bound = Usage::serper_search_at_most().cost(&self.config.models);
+        let call = payer.call(Provider::Serper, "people", 0, &request, bound);
+        self.pace.serper.until_ready().await;
+        let perform = |call_id: CallId| async move {
+            let answer = client.search(call_id.as_str(), query).await?;
+            Ok(Settled {
+                value: answer.organic.iter().filter_map(read_profile).collect::<Vec<Profile>>(),
+                cost: Usage::Serper { credits: answer.credits }.cost(&self.config.models),
+                usage: UsageNumbers { credits: answer.credits.into(), ..UsageNumbers::default() },
+                reusable: true,
+            })
+        };
+        Some(self.gate.call(call, perform).await)
     }
 }
 

@@ -1,8 +1,8 @@
 //! How the models are asked: one question, one strict schema, one check of the answer.
 
 use super::books::stage;
-use super::{Paid, SearchWork, not_set_up, owner};
-use crate::gate::{CallId, PaidCall, Settled, UsageNumbers};
+use super::{Paid, Payer, SearchWork, not_set_up, owner};
+use crate::gate::{CallId, Called, GateError, Settled, UsageNumbers};
 use crate::providers::schema::{parse_checked, strict_schema};
 use crate::providers::{Clients, Content, Gemini, ModelAnswer, OpenAi, ProviderError, StructuredCall, Usage};
 use crate::store::searches::Search;
@@ -27,9 +27,20 @@ pub(super) struct Question<'a, A: Checked> {
     pub(super) round: &'a Round,
 }
 
+/// A question as it is put to a model.
+pub(crate) struct Asking<'a, A: Checked> {
+    /// Name of the schema, and of the operation in the books.
+    pub(crate) name: &'static str,
+    pub(crate) instructions: &'static str,
+    pub(crate) facts: &'a Value,
+    pub(crate) asked: &'a A::Asked,
+    pub(crate) max_output_tokens: u32,
+    pub(crate) repair_round: u32,
+}
+
 /// A model's answer after its check. Only good ones are kept.
 #[derive(Serialize, Deserialize)]
-pub(super) enum Verdict<A> {
+pub(crate) enum Verdict<A> {
     Good(A),
     /// What is wrong, for the next round; without personal data.
     Bad(String),
@@ -48,41 +59,56 @@ impl SearchWork {
         A::Asked: Sync,
     {
         let provider = question.job.provider();
-        let schema = strict_schema::<A>();
         let mut facts = question.facts;
         if !question.round.problem.is_empty() {
             facts["repair"] = Value::String(question.round.problem.clone());
         }
-        let unnamed = StructuredCall {
-            call_id: "",
-            schema_name: question.name,
-            schema: &schema,
+        let asking = Asking {
+            name: question.name,
             instructions: question.instructions,
             facts: &facts,
+            asked: question.asked,
             max_output_tokens: question.max_output_tokens,
-        };
-        let Some(model) = Model::of(&self.clients, provider) else { return Ok(Paid::Held(not_set_up(provider))) };
-        let request = model.request(&unnamed);
-        let bound = model.at_most(request.len(), question.max_output_tokens);
-        let call = PaidCall {
-            tenant: &search.tenant,
-            search_id: &search.id,
-            lead: None,
-            provider,
-            operation: question.name,
-            scope: &search.id,
             repair_round: question.round.number,
-            request: &request,
-            bound: bound.cost(&self.config.models),
-            owner: owner(ctx),
         };
+        let payer =
+            Payer { tenant: &search.tenant, search_id: &search.id, scope: &search.id, lead: None, owner: owner(ctx) };
+        let Some(called) = self.put(payer, provider, asking).await else {
+            return Ok(Paid::Held(not_set_up(provider)));
+        };
+        self.settle(ctx, search, stage(question.job), called).await
+    }
+
+    /// Puts a question to a model; `None` when its provider is not set up.
+    pub(crate) async fn put<A>(
+        &self,
+        payer: Payer<'_>,
+        provider: Provider,
+        asking: Asking<'_, A>,
+    ) -> Option<Result<Called<Verdict<A>>, GateError>>
+    where
+        A: Checked + JsonSchema + Serialize + DeserializeOwned + Send,
+        A::Asked: Sync,
+    {
+        let schema = strict_schema::<A>();
+        let unnamed = StructuredCall {
+            call_id: "",
+            schema_name: asking.name,
+            schema: &schema,
+            instructions: asking.instructions,
+            facts: asking.facts,
+            max_output_tokens: asking.max_output_tokens,
+        };
+        let model = Model::of(&self.clients, provider)?;
+        let request = model.request(&unnamed);
+        let bound = model.at_most(request.len(), asking.max_output_tokens).cost(&self.config.models);
+        let call = payer.call(provider, asking.name, asking.repair_round, &request, bound);
         let perform = |call_id: CallId| async move {
             let call = StructuredCall { call_id: call_id.as_str(), ..unnamed };
             let answer = model.structured(&call).await?;
-            Ok(self.judge(model.used(&answer), answer, question.asked))
+            Ok(self.judge(model.used(&answer), answer, asking.asked))
         };
-        let called = self.gate.call(call, perform).await;
-        self.settle(ctx, search, stage(question.job), called).await
+        Some(self.gate.call(call, perform).await)
     }
 
     fn judge<A>(&self, used: Usage, answer: ModelAnswer, asked: &A::Asked) -> Settled<Verdict<A>>

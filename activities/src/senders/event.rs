@@ -47,7 +47,11 @@ pub enum EventKind {
         in_reply_to: Option<String>,
         tracking_id: Option<String>,
         is_ours: bool,
+        /// Its headers are those of answering programs.
         auto_submitted: bool,
+        /// Its headers are those of programs, and also of help desks and mailing lists through which people answer.
+        #[serde(default)]
+        may_be_automatic: bool,
         bounced_address: Option<String>,
         complaint_address: Option<String>,
     },

@@ -167,6 +167,8 @@ pub struct MailMessage {
     pub at_ms: Option<i64>,
     /// Sent by a program: an absence note, a delivery report.
     pub auto_submitted: bool,
+    /// As [`EventKind::Mail`] has it.
+    pub may_be_automatic: bool,
     /// The address of a delivery report that says that a mail can never be delivered.
     pub bounced_address: Option<String>,
     /// The address of a person who marked a mail of ours as spam.

@@ -290,7 +290,7 @@ async fn number_business(
           WHERE b.tenant = $1 AND b.domain = $4 AND b.id <> $3), \
          (SELECT COUNT(*) FROM businesses b JOIN search_businesses s ON s.business_id = b.id AND s.search_id = $2 \
           WHERE b.tenant = $1 AND b.name = $5 AND b.id <> $3), \
-         (SELECT COALESCE(MAX(number) + 1, 0) FROM search_businesses WHERE search_id = $2)",
+         (SELECT COALESCE(MAX(number) + 1, 0) FROM search_businesses WHERE tenant = $1 AND search_id = $2)",
     )
     .bind(page.tenant)
     .bind(page.search_id)

@@ -15,10 +15,24 @@ use std::time::Duration;
 const WAIT: Duration = Duration::from_secs(10);
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
+/// Of one tenant.
+const TENANT_CONNECTIONS: u32 = 5;
+/// A tenant that nobody works for has no connection after this time.
+const TENANT_IDLE: Duration = Duration::from_mins(1);
 /// Size of a SQLite page unless a file was made otherwise.
 const PAGES_PER_MIB: u64 = 256;
 
+/// Whose rows a connection may see. PostgreSQL's row-level security holds it to that, by the policies of
+/// `migrations/row_security.sql`; a connection that is told nothing sees no row.
+#[derive(Clone, Debug)]
+pub(super) enum Sight {
+    /// Those of all tenants.
+    Installation,
+    Tenant(String),
+}
+
 /// A parsed address.
+#[derive(Debug)]
 pub(super) struct Target {
     pub(super) backend: Backend,
     /// The address without password and options.
@@ -107,7 +121,7 @@ async fn open(target: &Target) -> Result<AnyConnection, StoreError> {
 
 async fn try_open(target: &Target) -> Result<AnyConnection, StoreError> {
     let mut connection = AnyConnection::connect_with(&target.options).await?;
-    sqlx::raw_sql(AssertSqlSafe(target.session_sql.as_str())).execute(&mut connection).await?;
+    set_up(&mut connection, &target.session_sql, target.backend, &Sight::Installation).await?;
     if target.backend == Backend::Sqlite {
         // Kept in the file, so that later connections find it.
         sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
@@ -115,27 +129,53 @@ async fn try_open(target: &Target) -> Result<AnyConnection, StoreError> {
     Ok(connection)
 }
 
-/// The pools for reading and for writing; they connect when first used.
+/// What every new connection is told.
+async fn set_up(
+    connection: &mut AnyConnection,
+    session_sql: &str,
+    backend: Backend,
+    sight: &Sight,
+) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(session_sql)).execute(&mut *connection).await?;
+    if backend == Backend::Postgres {
+        let (setting, value) = match sight {
+            Sight::Installation => ("leadflow.installation", "on"),
+            Sight::Tenant(tenant) => ("leadflow.tenant", tenant.as_str()),
+        };
+        let set = sqlx::query("SELECT set_config($1, $2, false)").bind(setting).bind(value);
+        set.execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// The pools of the installation for reading and for writing; they connect when first used.
 pub(super) fn pools(target: &Target) -> (AnyPool, AnyPool) {
-    let pool = |connections: u32| {
-        let session_sql = target.session_sql.clone();
-        AnyPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(WAIT)
-            .after_connect(move |connection, _| {
-                let session_sql = session_sql.clone();
-                Box::pin(async move {
-                    sqlx::raw_sql(AssertSqlSafe(session_sql)).execute(connection).await?;
-                    Ok(())
-                })
-            })
-            .connect_lazy_with(target.options.clone())
-    };
+    let options = AnyPoolOptions::new();
     match target.backend {
-        Backend::Sqlite => (pool(SQLITE_READERS), pool(1)),
+        Backend::Sqlite => {
+            let pool = |connections| pool(target, options.clone().max_connections(connections), Sight::Installation);
+            (pool(SQLITE_READERS), pool(1))
+        }
         Backend::Postgres => {
-            let shared = pool(POSTGRES_CONNECTIONS);
+            let shared = pool(target, options.max_connections(POSTGRES_CONNECTIONS), Sight::Installation);
             (shared.clone(), shared)
         }
     }
+}
+
+/// A pool on PostgreSQL whose connections see the rows of one tenant.
+pub(super) fn tenant_pool(target: &Target, tenant: &str) -> AnyPool {
+    let options = AnyPoolOptions::new().max_connections(TENANT_CONNECTIONS).idle_timeout(TENANT_IDLE);
+    pool(target, options, Sight::Tenant(tenant.to_owned()))
+}
+
+fn pool(target: &Target, options: AnyPoolOptions, sight: Sight) -> AnyPool {
+    let (session_sql, backend) = (target.session_sql.clone(), target.backend);
+    options
+        .acquire_timeout(WAIT)
+        .after_connect(move |connection, _| {
+            let (session_sql, sight) = (session_sql.clone(), sight.clone());
+            Box::pin(async move { set_up(connection, &session_sql, backend, &sight).await })
+        })
+        .connect_lazy_with(target.options.clone())
 }

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use leadflow_workflows::contract::Advice;
 use leadflow_workflows::domain::outreach::EnrollmentState;
 use leadflow_workflows::domain::walk::Decision;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// One lead in one campaign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Enrollment {
     pub id: String,
     pub tenant: String,
@@ -39,7 +40,7 @@ pub struct Enrollment {
 }
 
 /// A change of state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Transition {
     pub from: EnrollmentState,
     pub to: EnrollmentState,

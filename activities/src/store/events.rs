@@ -1,7 +1,8 @@
 //! What providers told: each event once, with what it did and whom it concerns.
 
 use super::searches::{from_json, to_json};
-use super::{Store, StoreError};
+use super::{Backend, Store, StoreError};
+use crate::telemetry::Untold;
 use futures::FutureExt;
 use serde::Serialize;
 use sqlx::any::AnyRow;
@@ -22,6 +23,8 @@ pub struct StoredEvent {
     /// The event as JSON.
     #[serde(skip)]
     pub body: String,
+    /// Whether a pull has yet to confirm it.
+    pub is_hint: bool,
     /// What it did, in words.
     pub effect: String,
     /// Ids of the workflows that it concerns.
@@ -29,6 +32,16 @@ pub struct StoredEvent {
     pub received_at_ms: i64,
     /// When these were told to look.
     pub signalled_at_ms: Option<i64>,
+}
+
+/// Which events are listed; by default all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EventFilter<'a> {
+    pub source: Option<&'a str>,
+    /// Those that concerned nobody known.
+    pub only_unmatched: bool,
+    /// Those that a pull has yet to confirm.
+    pub only_unconfirmed: bool,
 }
 
 pub(crate) struct NewEvent<'a> {
@@ -39,9 +52,23 @@ pub(crate) struct NewEvent<'a> {
     pub(crate) kind: &'a str,
     pub(crate) account_id: Option<&'a str>,
     pub(crate) body: &'a str,
+    pub(crate) is_hint: bool,
     pub(crate) now_ms: i64,
-    /// Who stores it tells the workflows itself until then.
+    /// Who stores it tells the workflows itself until then; afterwards whoever takes it does.
     pub(crate) lease_until_ms: i64,
+    /// The span in which it came, for those who tell of it later.
+    pub(crate) traceparent: Option<&'a str>,
+}
+
+/// An event whose workflows nobody has told.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    /// Ids of workflows.
+    pub(crate) tell: Vec<String>,
+    /// The span in which it came.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// What an event did.
@@ -53,8 +80,8 @@ pub(crate) struct Effect<'a> {
     pub(crate) tell: &'a [String],
 }
 
-const COLUMNS: &str = "id, source, event_key, kind, account_id, person_id, body, effect, tell, received_at_ms, \
-     signalled_at_ms FROM events";
+const COLUMNS: &str = "id, source, event_key, kind, account_id, person_id, body, is_hint, effect, tell, \
+     received_at_ms, signalled_at_ms FROM events";
 
 impl Store {
     /// Whether the database answers.
@@ -64,11 +91,27 @@ impl Store {
 
     /// The newest events first.
     pub async fn events(&self, tenant: &str, only_unmatched: bool, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        let rest = if only_unmatched { "AND person_id IS NULL AND effect LIKE 'unmatched%'" } else { "" };
-        let sql = format!("SELECT {COLUMNS} WHERE tenant = $1 {rest} ORDER BY received_at_ms DESC, id DESC LIMIT $2");
+        self.filtered_events(tenant, &EventFilter { only_unmatched, ..EventFilter::default() }, limit).await
+    }
+
+    /// The newest events first that pass the filter.
+    pub async fn filtered_events(
+        &self,
+        tenant: &str,
+        filter: &EventFilter<'_>,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE tenant = $1 AND ($3 = '' OR source = $3) \
+             AND ($4 = 0 OR (person_id IS NULL AND effect LIKE 'unmatched%')) AND ($5 = 0 OR is_hint = 1) \
+             ORDER BY received_at_ms DESC, id DESC LIMIT $2"
+        );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant)
             .bind(i64::from(limit))
+            .bind(filter.source.unwrap_or_default())
+            .bind(i64::from(filter.only_unmatched))
+            .bind(i64::from(filter.only_unconfirmed))
             .fetch_all(self.read())
             .await
             .map_err(|error| self.error(error))?;
@@ -94,10 +137,12 @@ impl Store {
     }
 
     /// Whether an event is stored and needs no second look: one that concerned nobody may concern somebody now.
-    pub(crate) async fn knows_event(&self, source: &str, event_key: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn knows_event(&self, tenant: &str, source: &str, event_key: &str) -> Result<bool, StoreError> {
         let known: Option<String> = sqlx::query_scalar(
-            "SELECT id FROM events WHERE source = $1 AND event_key = $2 AND effect NOT LIKE 'unmatched%'",
+            "SELECT id FROM events WHERE tenant = $1 AND source = $2 AND event_key = $3 \
+             AND effect NOT LIKE 'unmatched%'",
         )
+        .bind(tenant)
         .bind(source)
         .bind(event_key)
         .fetch_optional(self.read())
@@ -106,51 +151,69 @@ impl Store {
         Ok(known.is_some())
     }
 
-    /// Takes events whose workflows nobody has told, and keeps them from others until `lease_until_ms`.
+    /// Takes the oldest events, of all tenants, whose workflows nobody has told, and keeps them from others until
+    /// `lease_until_ms`.
     pub(crate) async fn take_untold(
         &self,
-        tenant: &str,
+        at_most: u16,
         now_ms: i64,
         lease_until_ms: i64,
-    ) -> Result<Vec<(String, Vec<String>)>, StoreError> {
-        let for_update = self.for_update();
+    ) -> Result<Vec<Left>, StoreError> {
+        let unlocked = match self.backend() {
+            Backend::Sqlite => "",
+            Backend::Postgres => " FOR UPDATE SKIP LOCKED",
+        };
+        let sql = format!(
+            "UPDATE events SET lease_until_ms = $2 WHERE id IN (SELECT id FROM events WHERE signalled_at_ms IS NULL \
+             AND lease_until_ms <= $1 ORDER BY received_at_ms, id LIMIT $3{unlocked}) RETURNING id, tenant, tell, traceparent"
+        );
         self.write(|transaction| {
+            let sql = sql.clone();
             async move {
-                let rows = sqlx::query(AssertSqlSafe(format!(
-                    "SELECT id, tell FROM events WHERE tenant = $1 AND signalled_at_ms IS NULL AND lease_until_ms < $2 \
-                     ORDER BY received_at_ms LIMIT 200{for_update}"
-                )))
-                .bind(tenant)
-                .bind(now_ms)
-                .fetch_all(&mut **transaction)
-                .await?;
-                let mut taken = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    let id: String = row.try_get("id")?;
-                    sqlx::query("UPDATE events SET lease_until_ms = $3 WHERE tenant = $1 AND id = $2")
-                        .bind(tenant)
-                        .bind(&id)
-                        .bind(lease_until_ms)
-                        .execute(&mut **transaction)
-                        .await?;
-                    taken.push((id, from_json(&row.try_get::<String, _>("tell")?)?));
-                }
-                Ok(taken)
+                let rows = sqlx::query(AssertSqlSafe(sql))
+                    .bind(now_ms)
+                    .bind(lease_until_ms)
+                    .bind(i64::from(at_most))
+                    .fetch_all(&mut **transaction)
+                    .await?;
+                let read = |row: &AnyRow| {
+                    let tell = from_json(&row.try_get::<String, _>("tell")?)?;
+                    let traceparent = row.try_get("traceparent")?;
+                    Ok(Left { id: row.try_get("id")?, tenant: row.try_get("tenant")?, tell, traceparent })
+                };
+                rows.iter().map(read).collect()
             }
             .boxed()
         })
         .await
     }
 
-    pub(crate) async fn note_told(&self, tenant: &str, id: &str, now_ms: i64) -> Result<(), StoreError> {
+    /// Events whose workflows nobody has told, of which at most so many are counted.
+    pub(crate) async fn untold(&self, tenant: &str, at_most: i64) -> Result<Untold, StoreError> {
+        let (events, oldest_at_ms) = sqlx::query_as(
+            "SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT received_at_ms FROM events WHERE tenant = $1 \
+             AND signalled_at_ms IS NULL ORDER BY received_at_ms LIMIT $2) AS untold",
+        )
+        .bind(tenant)
+        .bind(at_most)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(Untold { events, oldest_at_ms })
+    }
+
+    /// Notes that the workflows of these events have been told.
+    pub(crate) async fn note_told(&self, ids: &[&str], now_ms: i64) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let places: Vec<String> = (0..ids.len()).map(|index| format!("${}", index + 2)).collect();
+        let sql = format!("UPDATE events SET signalled_at_ms = $1 WHERE id IN ({})", places.join(", "));
         self.write(|transaction| {
+            let sql = sql.clone();
             async move {
-                sqlx::query("UPDATE events SET signalled_at_ms = $3 WHERE tenant = $1 AND id = $2")
-                    .bind(tenant)
-                    .bind(id)
-                    .bind(now_ms)
-                    .execute(&mut **transaction)
-                    .await?;
+                let query = sqlx::query(AssertSqlSafe(sql)).bind(now_ms);
+                ids.iter().fold(query, |query, id| query.bind(*id)).execute(&mut **transaction).await?;
                 Ok(())
             }
             .boxed()
@@ -162,8 +225,9 @@ impl Store {
 /// Stores an event whose effect is not written yet; `false` when its key is known. Of two at once one waits for the other.
 pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) -> Result<bool, StoreError> {
     let inserted = sqlx::query(
-        "INSERT INTO events (id, tenant, source, event_key, kind, account_id, body, effect, tell, received_at_ms, \
-         lease_until_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, '', '[]', $8, $9) ON CONFLICT DO NOTHING",
+        "INSERT INTO events (id, tenant, source, event_key, kind, account_id, body, is_hint, effect, tell, received_at_ms, \
+         lease_until_ms, traceparent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '[]', $9, $10, $11) \
+         ON CONFLICT DO NOTHING",
     )
     .bind(new.id)
     .bind(new.tenant)
@@ -172,8 +236,10 @@ pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) 
     .bind(new.kind)
     .bind(new.account_id)
     .bind(new.body)
+    .bind(i64::from(new.is_hint))
     .bind(new.now_ms)
     .bind(new.lease_until_ms)
+    .bind(new.traceparent)
     .execute(transaction)
     .await?;
     Ok(inserted.rows_affected() == 1)
@@ -181,12 +247,14 @@ pub(crate) async fn insert(transaction: &mut AnyConnection, new: &NewEvent<'_>) 
 
 pub(crate) async fn by_key(
     transaction: &mut AnyConnection,
+    tenant: &str,
     source: &str,
     event_key: &str,
     for_update: &str,
 ) -> Result<Option<StoredEvent>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} WHERE source = $1 AND event_key = $2{for_update}");
-    let row = sqlx::query(AssertSqlSafe(sql)).bind(source).bind(event_key).fetch_optional(transaction).await?;
+    let sql = format!("SELECT {COLUMNS} WHERE tenant = $1 AND source = $2 AND event_key = $3{for_update}");
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(source).bind(event_key);
+    let row = query.fetch_optional(transaction).await?;
     row.as_ref().map(read_event).transpose()
 }
 
@@ -214,6 +282,13 @@ pub(crate) async fn note_effect(
     Ok(())
 }
 
+/// Keeps of an event only that it came, because it is about somebody who asked not to be processed.
+pub(crate) async fn forget_body(transaction: &mut AnyConnection, tenant: &str, id: &str) -> Result<(), StoreError> {
+    let forget = sqlx::query("UPDATE events SET body = '{}' WHERE tenant = $1 AND id = $2");
+    forget.bind(tenant).bind(id).execute(transaction).await?;
+    Ok(())
+}
+
 /// Forgets an event that concerns nobody here.
 pub(crate) async fn discard(transaction: &mut AnyConnection, tenant: &str, id: &str) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM events WHERE tenant = $1 AND id = $2").bind(tenant).bind(id).execute(transaction).await?;
@@ -229,6 +304,7 @@ fn read_event(row: &AnyRow) -> Result<StoredEvent, StoreError> {
         account_id: row.try_get("account_id")?,
         person_id: row.try_get("person_id")?,
         body: row.try_get("body")?,
+        is_hint: row.try_get::<i64, _>("is_hint")? == 1,
         effect: row.try_get("effect")?,
         tell: from_json(&row.try_get::<String, _>("tell")?)?,
         received_at_ms: row.try_get("received_at_ms")?,

@@ -202,7 +202,8 @@ async fn store_row(
     let lead: String = sqlx::query_scalar(
         "INSERT INTO leads (id, tenant, search_id, person_id, business_id, number, state, rank, role_rank, role, evidence, \
          score, reason, hook, created_at_ms, ready_at_ms) VALUES ($1, $2, $3, $4, $5, \
-         (SELECT COALESCE(MAX(number) + 1, 0) FROM leads WHERE search_id = $3), 'ready', 1, 1, $6, $7, $8, $9, $10, $11, $11) \
+         (SELECT COALESCE(MAX(number) + 1, 0) FROM leads WHERE tenant = $2 AND search_id = $3), \
+         'ready', 1, 1, $6, $7, $8, $9, $10, $11, $11) \
          ON CONFLICT (tenant, search_id, person_id) DO UPDATE SET business_id = excluded.business_id, role = excluded.role, \
          evidence = excluded.evidence, score = excluded.score, reason = excluded.reason, hook = excluded.hook RETURNING id",
     )
@@ -278,7 +279,7 @@ async fn number_business(
     sqlx::query(
         "INSERT INTO search_businesses (search_id, tenant, business_id, rank, place, page, position, number, searched_at_ms) \
          VALUES ($1, $2, $3, 0, 0, 1, 1, \
-         (SELECT COALESCE(MAX(number) + 1, 0) FROM search_businesses WHERE search_id = $1), $4) \
+         (SELECT COALESCE(MAX(number) + 1, 0) FROM search_businesses WHERE tenant = $2 AND search_id = $1), $4) \
          ON CONFLICT (search_id, business_id) DO NOTHING",
     )
     .bind(search_id)

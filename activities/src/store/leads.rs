@@ -3,18 +3,20 @@
 mod found;
 mod listed;
 
+pub(crate) use found::store_address;
 pub use found::{Candidate, FoundEmail, Written};
 pub use listed::{LeadFilter, ListedLead};
 
 use super::searches::{from_json, small};
 use super::{Store, StoreError};
 use leadflow_workflows::domain::score::{EmailStatus, Points};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row};
 
 /// What speaks for a lead, as the search results showed it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// Whether the profile names the business as employer.
     pub employer_agrees: bool,
@@ -25,7 +27,7 @@ pub struct Evidence {
 }
 
 /// A lead with all that is known of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lead {
     pub id: String,
     pub search_id: String,

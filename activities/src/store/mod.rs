@@ -2,17 +2,25 @@
 //!
 //! One code path serves both: `$1` placeholders, columns BIGINT and TEXT only, queries checked by running them. Instants
 //! are UTC milliseconds of the installation's clock, money is micro-dollars, ids are UUIDv7 text.
+//!
+//! Every query names its tenant. On PostgreSQL the database holds to it as well: through [`Store::for_tenant`] a statement
+//! sees and changes rows of that tenant only, whatever it forgot to say.
 
 pub mod accounts;
+pub mod api_tokens;
+pub mod audit;
 pub mod businesses;
+pub mod buyer_groups;
 pub mod campaigns;
 mod connect;
 pub mod enrollments;
 mod error;
 pub mod events;
+pub mod idempotency;
 pub mod imports;
 pub mod leads;
 mod migrate;
+pub(crate) mod person_changes;
 pub mod personas;
 pub mod persons;
 pub mod readings;
@@ -20,16 +28,20 @@ pub mod replies;
 pub mod searches;
 pub mod sequences;
 pub mod suppressions;
+mod tenants;
 #[doc(hidden)]
 pub mod testing;
 pub mod touches;
+pub(crate) mod unsubscribe_links;
 
 use crate::config::StoreConfig;
 use connect::Target;
 pub use error::{StoreError, StoreErrorKind};
 use futures::future::BoxFuture;
 use sqlx::AnyPool;
+use std::sync::Arc;
 use std::time::Duration;
+use tenants::TenantPools;
 
 /// An open transaction. Its lifetime is that of what the work of [`Store::write`] borrows.
 pub type Transaction<'a> = sqlx::Transaction<'a, sqlx::Any>;
@@ -38,12 +50,16 @@ pub type Transaction<'a> = sqlx::Transaction<'a, sqlx::Any>;
 const WRITE_RETRIES: u32 = 3;
 
 /// A connected, migrated store. Clones share their connections.
+///
+/// As opened it serves the whole installation. What works for one tenant does so through [`Store::for_tenant`].
 #[derive(Clone, Debug)]
 pub struct Store {
     readers: AnyPool,
     /// On SQLite one connection, so that the writers of a process queue here in order instead of polling the file's lock;
     /// on PostgreSQL the same pool as `readers`.
     writers: AnyPool,
+    /// What [`Store::for_tenant`] hands out; `None` for a store that is narrowed already, and on SQLite, which cannot narrow.
+    tenants: Option<Arc<TenantPools>>,
     backend: Backend,
     place: String,
 }
@@ -63,7 +79,9 @@ impl Store {
         let target = Target::parse(config)?;
         connect::prepare(&target).await.map_err(|error| error.at(&target.place))?;
         let (readers, writers) = connect::pools(&target);
-        Ok(Self { readers, writers, backend: target.backend, place: target.place })
+        let (backend, place) = (target.backend, target.place.clone());
+        let tenants = (backend == Backend::Postgres).then(|| Arc::new(TenantPools::new(target)));
+        Ok(Self { readers, writers, tenants, backend, place })
     }
 
     /// The pool for single statements that only read.
@@ -144,8 +162,12 @@ impl Store {
         StoreError::from(error).at(&self.place)
     }
 
-    /// Waits for running statements and closes all connections; on SQLite this also tidies the write-ahead log away.
+    /// Waits for running statements and closes all connections, a narrowed store those of its tenant; on SQLite this also
+    /// tidies the write-ahead log away.
     pub async fn close(&self) {
+        if let Some(tenants) = &self.tenants {
+            tenants.close().await;
+        }
         self.writers.close().await;
         self.readers.close().await;
     }

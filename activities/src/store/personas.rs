@@ -3,11 +3,12 @@
 use super::searches::{add_gap, from_json, refresh_progress, small, to_json};
 use super::{Store, StoreError};
 use futures::FutureExt;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// A kind of business, or a role inside one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Persona {
     /// From 1, the best first.
     pub rank: u32,
@@ -19,7 +20,7 @@ pub struct Persona {
 }
 
 /// What is known of the market of one business persona.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct MarketRow {
     pub rank: u32,
     /// The grounded answer as text.

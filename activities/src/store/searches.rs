@@ -4,6 +4,7 @@ use super::{Store, StoreError};
 use futures::FutureExt;
 use leadflow_workflows::domain::brief::Brief;
 use leadflow_workflows::domain::exclude::{ExcludeList, Exclusion};
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -50,7 +51,7 @@ pub struct NewSearch {
 }
 
 /// How far a search is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Progress {
     pub phase: String,
     pub percent: u32,
@@ -67,7 +68,7 @@ pub struct Progress {
 }
 
 /// A hole in a search, with its reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gap {
     pub stage: String,
     pub item: String,

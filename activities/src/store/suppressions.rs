@@ -7,6 +7,7 @@ use leadflow_workflows::domain::outreach::EnrollmentState;
 use leadflow_workflows::domain::suppression::{
     SuppressionKind, SuppressionOrigin, SuppressionTarget, domain_and_parents,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -14,7 +15,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// An entry of the list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Suppression {
     pub kind: SuppressionKind,
     pub value: String,
@@ -24,7 +25,7 @@ pub struct Suppression {
 }
 
 /// What adding entries did.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Suppressed {
     pub added: u32,
     /// Entries that were on the list before; they keep their reason.
@@ -198,6 +199,23 @@ pub(crate) async fn suppressed(
         }
     }
     Ok(None)
+}
+
+/// Whether this very value is on the list.
+pub(crate) async fn is_listed(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    kind: SuppressionKind,
+    value: &str,
+) -> Result<bool, StoreError> {
+    let entries: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM suppressions WHERE tenant = $1 AND kind = $2 AND value = $3")
+            .bind(tenant)
+            .bind(kind.name())
+            .bind(value.to_lowercase())
+            .fetch_one(transaction)
+            .await?;
+    Ok(entries > 0)
 }
 
 /// Ends whatever is open for a person whose row is locked; returns the ids of the enrollments.

@@ -1,4 +1,5 @@
-//! For tests: the same test on a new SQLite file and in a new schema of a PostgreSQL server.
+//! For tests: the same test on a new SQLite file and in a new schema of a PostgreSQL server, there as a role that
+//! row-level security holds for.
 
 use super::Store;
 use crate::config::StoreConfig;
@@ -8,9 +9,14 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::PathBuf;
 use uuid::Uuid;
 
-/// Address of a PostgreSQL server for tests; its user may create schemas.
+/// Address of a PostgreSQL server for tests; its user may create schemas, and a role too if it is a superuser.
 pub const POSTGRES_VARIABLE: &str = "LEADFLOW_TEST_POSTGRES";
 const POSTGRES_DEFAULT: &str = "postgres://root@127.0.0.1:5432/postgres";
+/// Whom a superuser steps down to, because row-level security does not hold for it.
+const PLAIN_ROLE: &str = "leadflow_test";
+/// The role stays: other tests on the server may be using it.
+const STEP_DOWN: &str = "DO $$ BEGIN CREATE ROLE leadflow_test; \
+     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
 
 /// Runs `test` on a new, migrated store of each kind. Without a PostgreSQL server it says so and runs on SQLite alone.
 pub async fn each_backend(test: impl AsyncFn(Store)) {
@@ -62,14 +68,16 @@ impl Drop for TemporaryFolder {
 struct PostgresSchema {
     server: String,
     name: String,
+    /// Whom the tests step down to.
+    role: Option<&'static str>,
 }
 
 impl PostgresSchema {
     /// `None` when no server answers.
     async fn create() -> Option<Self> {
         let server = std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| POSTGRES_DEFAULT.to_owned());
-        let schema = Self { server, name: format!("leadflow_test_{}", Uuid::now_v7().simple()) };
-        match schema.execute(format!("CREATE SCHEMA {}", schema.name)).await {
+        let mut schema = Self { server, name: format!("leadflow_test_{}", Uuid::now_v7().simple()), role: None };
+        match schema.make().await {
             Ok(()) => Some(schema),
             Err(sqlx::Error::Io(_)) => {
                 // The default has no password; an address of one's own may have one.
@@ -82,21 +90,39 @@ impl PostgresSchema {
         }
     }
 
+    async fn make(&mut self) -> Result<(), sqlx::Error> {
+        let mut connection = self.open().await?;
+        let bypasses = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user";
+        let mut create = format!("CREATE SCHEMA {}", self.name);
+        if sqlx::query_scalar(bypasses).fetch_one(&mut connection).await? {
+            sqlx::raw_sql(STEP_DOWN).execute(&mut connection).await?;
+            self.role = Some(PLAIN_ROLE);
+            create.push_str(" AUTHORIZATION ");
+            create.push_str(PLAIN_ROLE);
+        }
+        sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await?;
+        connection.close().await
+    }
+
     fn config(&self) -> StoreConfig {
         let separator = if self.server.contains('?') { '&' } else { '?' };
-        let url = format!("{}{separator}options[search_path]={}", self.server, self.name);
+        let mut url = format!("{}{separator}options[search_path]={}", self.server, self.name);
+        if let Some(role) = self.role {
+            url.push_str("&options[role]=");
+            url.push_str(role);
+        }
         StoreConfig { url: url.into(), max_mib: None }
     }
 
     async fn drop(self) {
-        let dropped = self.execute(format!("DROP SCHEMA {} CASCADE", self.name)).await;
+        let sql = format!("DROP SCHEMA {} CASCADE", self.name);
+        let mut connection = self.open().await.expect("a server that answered answers again");
+        let dropped = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await;
         dropped.expect("a schema made here can be dropped");
     }
 
-    async fn execute(&self, sql: String) -> Result<(), sqlx::Error> {
+    async fn open(&self) -> Result<AnyConnection, sqlx::Error> {
         sqlx::any::install_default_drivers();
-        let mut connection = AnyConnection::connect(&self.server).await?;
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await?;
-        connection.close().await
+        AnyConnection::connect(&self.server).await
     }
 }

@@ -7,6 +7,7 @@ use super::{Store, StoreError};
 use leadflow_workflows::domain::outreach::{Action, TouchState};
 use leadflow_workflows::domain::permits::{DAY_MS, MONTH_MS, Use};
 use leadflow_workflows::domain::walk::TouchFact;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
@@ -25,7 +26,7 @@ const LONGEST_WINDOW_MS: i64 = MONTH_MS;
 const LONGEST_DOUBT_MS: i64 = 15 * DAY_MS;
 
 /// One contact. Instants are UTC milliseconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Touch {
     /// Also the idempotency key at the provider.
     pub id: String,
@@ -97,6 +98,19 @@ impl Store {
     pub async fn touches_in_doubt(&self, tenant: &str, account_id: &str) -> Result<Vec<Touch>, StoreError> {
         let rest = "AND t.account_id = $2 AND t.state IN ('calling', 'unknown') ORDER BY t.id";
         self.touches_where(tenant, rest, account_id).await
+    }
+
+    /// Contacts whose outcome is not known, of which at most so many are counted.
+    pub(crate) async fn count_in_doubt(&self, tenant: &str, at_most: i64) -> Result<i64, StoreError> {
+        sqlx::query_scalar(
+            "SELECT COUNT(*) FROM (SELECT id FROM touches WHERE tenant = $1 AND state IN ('calling', 'unknown') \
+             AND person_id <> '' LIMIT $2) AS doubted",
+        )
+        .bind(tenant)
+        .bind(at_most)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))
     }
 
     async fn touches_where(&self, tenant: &str, rest: &str, value: &str) -> Result<Vec<Touch>, StoreError> {

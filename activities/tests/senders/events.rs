@@ -115,6 +115,7 @@ fn a_mail_is_read_with_what_it_answers() {
         tracking_id: None,
         is_ours: false,
         auto_submitted: false,
+        may_be_automatic: false,
         bounced_address: None,
         complaint_address: None,
     };
@@ -145,7 +146,10 @@ fn bounces_and_absence_notes_are_told_apart_from_people() {
     let report = json!("Final-Recipient: rfc822; gone@nordhafen.example\nStatus: 5.1.1\n");
     let bounce = told(&[("from_attendee", daemon), ("body_plain", report)]);
     assert_eq!(bounce, (false, true, Some("gone@nordhafen.example".into())));
-    assert_eq!(told(&[("subject", json!("Automatic reply: Kegs"))]), (false, true, None));
+    // What its subject says is for the rules to read.
+    assert_eq!(told(&[("subject", json!("Automatic reply: Kegs"))]), (false, false, None));
+    let replied = json!([{ "name": "Auto-Submitted", "value": "auto-replied" }]);
+    assert_eq!(told(&[("headers", replied)]), (false, true, None));
     assert_eq!(told(&[("event", json!("mail_sent"))]), (true, false, None));
     assert_eq!(told(&[("role", json!("sent"))]), (true, false, None));
 }

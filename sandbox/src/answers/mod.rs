@@ -3,6 +3,8 @@
 mod insight;
 mod personas;
 mod reasons;
+mod replies;
+mod roles;
 mod shape;
 
 use serde_json::Value;
@@ -28,7 +30,9 @@ pub(crate) fn content(seed: Seed, question: &Question<'_>, is_wrong: bool) -> Va
     let hint = match question.name {
         Some("business_personas") => personas::business_personas(seed, &facts),
         Some("decision_maker_personas") => personas::decision_maker_personas(seed, &facts),
+        Some("buyer_group_roles") => roles::buyer_group_roles(&facts),
         Some("lead_reasons") => reasons::lead_reasons(seed, &facts),
+        Some("reply_label") => replies::reply_label(seed, &facts),
         _ if is_insight => insight::structured(seed, &facts),
         _ => Value::Null,
     };

@@ -1,16 +1,17 @@
 //! Web results: profiles of people for `site:linkedin.com/in`, websites of businesses for the rest.
 
 use serde_json::{Value, json};
+use std::sync::PoisonError;
 
 use super::{Ask, maps};
-use crate::World;
 use crate::data::{Business, DATA, Person, contains_words, country_name, people_of, words};
 use crate::seed::Seed;
+use crate::{Job, World};
 
 /// `POST /search`
 pub(super) fn search(world: &World, ask: &Ask<'_>) -> Value {
     let query = Query::parse(ask.query);
-    let results = if query.is_for_profiles { profiles(world.seed, &query) } else { websites(ask) };
+    let results = if query.is_for_profiles { profiles_now(world, &query) } else { websites(ask) };
     let first = (ask.page - 1) * ask.count;
     let organic: Vec<_> = results
         .into_iter()
@@ -61,9 +62,30 @@ impl Query {
         query
     }
 
-    fn wants(&self, person: &Person) -> bool {
-        self.roles.is_empty() || self.roles.iter().any(|role| contains_words(&person.title, role))
+    fn wants(&self, title: &str) -> bool {
+        self.roles.is_empty() || self.roles.iter().any(|role| contains_words(title, role))
     }
+
+    fn names(&self, name: &str) -> bool {
+        self.name.as_ref().is_some_and(|wanted| wanted.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Those whose name or employer is asked for, with the jobs that they have by now.
+fn profiles_now(world: &World, query: &Query) -> Vec<Found> {
+    let jobs = world.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut found = profiles(world.seed, query);
+    found.retain(|(_, link, _)| !jobs.contains_key(link.rsplit('/').next().unwrap_or_default()));
+    let here = jobs.iter().filter(|(_, job)| query.names(&job.company) || query.names(&job.full_name));
+    found.extend(here.filter(|(_, job)| query.wants(&job.title)).map(|(public_id, job)| {
+        let Job { full_name, title, company } = job;
+        (
+            format!("{full_name} - {title} - {company} | LinkedIn"),
+            format!("https://www.linkedin.com/in/{public_id}"),
+            format!("{title} at {company} · 250+ connections"),
+        )
+    }));
+    found
 }
 
 fn profiles(seed: Seed, query: &Query) -> Vec<Found> {
@@ -72,7 +94,7 @@ fn profiles(seed: Seed, query: &Query) -> Vec<Found> {
     let mut found: Vec<_> = businesses
         .iter()
         .flat_map(|business| people_of(seed, business).into_iter().map(move |person| (*business, person)))
-        .filter(|(_, person)| query.wants(person))
+        .filter(|(_, person)| query.wants(&person.title))
         .map(|(business, person)| profile(seed, business, &person))
         .collect();
     let seed = seed.of(&["noise", &name.to_lowercase()]);
@@ -112,7 +134,7 @@ fn strays(seed: Seed, query: &Query, name: &str, business: Option<&Business>) ->
             DATA.businesses.iter().cycle().skip(start).take(200).filter(|other| !other.name.eq_ignore_ascii_case(name));
         let stray = others
             .flat_map(|other| people_of(seed, other).into_iter().map(move |person| (other, person)))
-            .find(|(_, person)| query.wants(person));
+            .find(|(_, person)| query.wants(&person.title));
         strays.extend(stray.map(|(other, person)| profile(seed, other, &person)));
     }
     let slug = words(name).collect::<Vec<_>>().join("-");

@@ -1,8 +1,8 @@
 //! `starter account`: the LinkedIn profiles and mailboxes that send.
 
-mod add;
+pub(crate) mod add;
 mod health;
-mod report;
+pub(crate) mod report;
 #[cfg(test)]
 pub(super) use report::tests;
 pub mod words;
@@ -15,7 +15,11 @@ use add::AddArgs;
 use clap::{Args, Subcommand};
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::Account;
+use leadflow_workflows::domain::account::AccountSettings;
+use leadflow_workflows::domain::outreach::Channel;
 use report::AccountReport;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 /// Add the accounts that send, see their limits and health, and hold them
@@ -65,21 +69,41 @@ pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Accou
     the_one(found, "account", word, none, "give the name, or more of the id")
 }
 
+/// An account in a list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AccountRow")]
+pub(crate) struct Row {
+    account_id: String,
+    name: String,
+    channel: Channel,
+    /// `sandbox` or `live`.
+    source: String,
+    /// `active`, `paused`, `disconnected`, `restricted` or `held`.
+    state: String,
+    state_reason: Option<String>,
+    settings: AccountSettings,
+}
+
+impl Row {
+    pub(crate) fn of(account: Account) -> Self {
+        Self {
+            account_id: account.id,
+            name: account.name,
+            channel: account.channel,
+            source: account.source,
+            state: account.state,
+            state_reason: account.state_reason,
+            settings: account.settings,
+        }
+    }
+}
+
 async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let store = site.store().await?;
     let accounts = store.accounts(site.tenant()).await?;
     if global.json {
-        let rows: Vec<_> = accounts
-            .iter()
-            .map(|account| {
-                json!({
-                    "account_id": account.id, "name": account.name, "channel": account.channel, "source": account.source,
-                    "state": account.state, "state_reason": account.state_reason, "settings": account.settings,
-                })
-            })
-            .collect();
-        return print_json(&rows);
+        return print_json(&accounts.into_iter().map(Row::of).collect::<Vec<_>>());
     }
     if accounts.is_empty() {
         tell("no accounts yet\nhint: `starter account add` adds one that is connected at Unipile");
@@ -120,14 +144,7 @@ async fn pause(args: &AccountArg, global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let outreach = site.outreach().await?;
     let account = find(&site, &outreach.store, &args.account).await?;
-    let (tenant, id) = (account.tenant.as_str(), account.id.as_str());
-    if !outreach.store.pause_account(tenant, id, site.clock.now_ms()).await? {
-        return Err(Failure::Refused(format!(
-            "account {} is paused already\nhint: `starter account resume {0}` lets it go on",
-            printable(&account.name)
-        )));
-    }
-    let told = tell_users(&outreach, &account).await?;
+    let told = outreach.pause_account(&account).await?;
     done(global, &account, "paused", told, "contacts nobody until `starter account resume` lets it go on")
 }
 
@@ -135,22 +152,8 @@ async fn resume(args: &AccountArg, global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let outreach = site.outreach().await?;
     let account = find(&site, &outreach.store, &args.account).await?;
-    let (tenant, id) = (account.tenant.as_str(), account.id.as_str());
-    if !outreach.store.resume_account(tenant, id, site.clock.now_ms()).await? {
-        return Err(Failure::Refused(format!("account {} is active already", printable(&account.name))));
-    }
-    // What it missed is read first: an account that is still disconnected says so at once.
-    outreach.tell_account(id).await?;
-    let told = tell_users(&outreach, &account).await?;
+    let told = outreach.resume_account(&account).await?;
     done(global, &account, "active", told, "goes on")
-}
-
-/// Has the enrollments that use an account look.
-async fn tell_users(outreach: &crate::outreach::Outreach, account: &Account) -> Result<usize, Failure> {
-    let open = outreach.store.open_enrollments_of_account(&account.tenant, &account.id).await?;
-    let ids: Vec<&str> = open.iter().map(|enrollment| enrollment.id.as_str()).collect();
-    outreach.tell_enrollments(&ids).await?;
-    Ok(ids.len())
 }
 
 fn done(global: &GlobalArgs, account: &Account, state: &str, told: usize, text: &str) -> Result<(), Failure> {

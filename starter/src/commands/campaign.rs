@@ -7,8 +7,10 @@ mod review;
 mod review_tests;
 pub(crate) mod show;
 mod simulate;
-mod start;
+pub(crate) mod start;
 mod turn;
+
+pub(crate) use review::Review;
 
 use super::{columns, instant, print, print_json, rfc3339, tell, the_one};
 use crate::failure::Failure;
@@ -21,6 +23,8 @@ use leadflow_activities::store::campaigns::{Campaign, StateCount};
 use leadflow_activities::store::sequences::StoredSequence;
 use leadflow_workflows::domain::outreach::EnrollmentState;
 use migrate::MigrateArgs;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 use simulate::SimulateArgs;
 use start::StartArgs;
@@ -95,41 +99,68 @@ fn open_and_ended(states: &[StateCount]) -> (u32, u32) {
     (states.iter().map(|state| state.enrollments).sum::<u32>() - ended, ended)
 }
 
+/// A campaign in a list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CampaignRow")]
+pub(crate) struct Row {
+    campaign_id: String,
+    name: String,
+    /// `running`, `paused`, `stopped` or `completed`.
+    state: String,
+    /// `sandbox` or `live`.
+    source: String,
+    search_id: String,
+    /// Open enrollments.
+    open: u32,
+    ended: u32,
+    /// Leads that wait for their turn.
+    waiting: u32,
+    created_at: String,
+    #[serde(skip)]
+    created_at_ms: i64,
+}
+
+impl Row {
+    pub(crate) async fn read(store: &Store, campaign: Campaign) -> Result<Self, Failure> {
+        let (open, ended) = open_and_ended(&store.campaign_states(&campaign.tenant, &campaign.id).await?);
+        Ok(Self {
+            waiting: waiting(store, &campaign).await?,
+            campaign_id: campaign.id,
+            name: campaign.name,
+            state: campaign.state,
+            source: campaign.source,
+            search_id: campaign.search_id,
+            open,
+            ended,
+            created_at: rfc3339(campaign.created_at_ms),
+            created_at_ms: campaign.created_at_ms,
+        })
+    }
+}
+
 async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let store = site.store().await?;
     let mut rows = Vec::new();
     for campaign in store.campaigns(site.tenant()).await? {
-        let states = store.campaign_states(&campaign.tenant, &campaign.id).await?;
-        let waiting = waiting(&store, &campaign).await?;
-        rows.push((campaign, open_and_ended(&states), waiting));
+        rows.push(Row::read(&store, campaign).await?);
     }
     if global.json {
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|(campaign, (open, ended), waiting)| {
-                json!({
-                    "campaign_id": campaign.id, "name": campaign.name, "state": campaign.state,
-                    "source": campaign.source, "search_id": campaign.search_id, "open": open, "ended": ended,
-                    "waiting": waiting, "created_at": rfc3339(campaign.created_at_ms),
-                })
-            })
-            .collect();
         return print_json(&rows);
     }
     if rows.is_empty() {
         tell("no campaigns yet\nhint: `starter campaign start` begins one on the leads of a search");
         return Ok(());
     }
-    let cells = rows.iter().map(|(campaign, (open, ended), waiting)| {
+    let cells = rows.iter().map(|row| {
         vec![
-            campaign.id.clone(),
-            printable(&campaign.name),
-            campaign.state.clone(),
-            waiting.to_string(),
-            open.to_string(),
-            ended.to_string(),
-            instant(campaign.created_at_ms),
+            row.campaign_id.clone(),
+            printable(&row.name),
+            row.state.clone(),
+            row.waiting.to_string(),
+            row.open.to_string(),
+            row.ended.to_string(),
+            instant(row.created_at_ms),
         ]
     });
     let header = ["id", "name", "state", "waiting", "open", "ended", "started"];
@@ -146,61 +177,29 @@ async fn waiting(store: &Store, campaign: &Campaign) -> Result<u32, Failure> {
 }
 
 async fn pause(args: &CampaignArg, global: &GlobalArgs) -> Result<(), Failure> {
-    let (outreach, campaign) = running(args, global).await?;
-    if !outreach.store.pause_campaign(&campaign.tenant, &campaign.id).await? {
-        return Err(Failure::Refused(format!(
-            "campaign {} is {} already\nhint: `starter campaign resume {0}` lets it go on",
-            printable(&campaign.name),
-            campaign.state
-        )));
-    }
-    let told = tell_open(&outreach, &campaign).await?;
+    let (outreach, campaign) = found(args, global).await?;
+    let told = outreach.pause_campaign(&campaign).await?;
     done(global, &campaign, "paused", told, "is paused: it contacts nobody until `starter campaign resume`")
 }
 
 async fn resume(args: &CampaignArg, global: &GlobalArgs) -> Result<(), Failure> {
-    let (outreach, campaign) = running(args, global).await?;
-    if !outreach.store.resume_campaign(&campaign.tenant, &campaign.id).await? {
-        return Err(Failure::Refused(format!("campaign {} is running already", printable(&campaign.name))));
-    }
-    let told = tell_open(&outreach, &campaign).await?;
+    let (outreach, campaign) = found(args, global).await?;
+    let told = outreach.resume_campaign(&campaign).await?;
     done(global, &campaign, "running", told, "goes on")
 }
 
 async fn stop(args: &CampaignArg, global: &GlobalArgs) -> Result<(), Failure> {
-    let (outreach, campaign) = running(args, global).await?;
-    let now_ms = outreach.clock.now_ms();
-    let stopped =
-        outreach.store.stop_campaign(&campaign.tenant, &campaign.id, "a person stopped the campaign", now_ms).await?;
-    let Some(stopped) = stopped else { return Err(ended_before(&campaign)) };
-    outreach.tell_campaign(&campaign.id).await?;
-    outreach.tell_enrollments(&stopped).await?;
-    done(global, &campaign, "stopped", stopped.len(), "is stopped; what was sent cannot be taken back")
+    let (outreach, campaign) = found(args, global).await?;
+    let told = outreach.stop_campaign(&campaign).await?;
+    done(global, &campaign, "stopped", told, "is stopped; what was sent cannot be taken back")
 }
 
-/// A campaign that has not ended, and the means to steer it.
-async fn running(args: &CampaignArg, global: &GlobalArgs) -> Result<(Outreach, Campaign), Failure> {
+/// A campaign, and the means to steer it.
+async fn found(args: &CampaignArg, global: &GlobalArgs) -> Result<(Outreach, Campaign), Failure> {
     let site = Site::find(global)?;
     let outreach = site.outreach().await?;
     let campaign = find(&site, &outreach.store, &args.campaign).await?;
-    if campaign.has_ended() { Err(ended_before(&campaign)) } else { Ok((outreach, campaign)) }
-}
-
-fn ended_before(campaign: &Campaign) -> Failure {
-    Failure::Refused(format!(
-        "campaign {} is {} already\nhint: `starter campaign show {0}` tells what it came to",
-        printable(&campaign.name),
-        campaign.state
-    ))
-}
-
-/// Has a campaign and its open enrollments look.
-async fn tell_open(outreach: &Outreach, campaign: &Campaign) -> Result<usize, Failure> {
-    let enrollments = outreach.store.enrollments_of_campaign(&campaign.tenant, &campaign.id).await?;
-    let open: Vec<&str> = enrollments.iter().filter(|one| one.is_open).map(|one| one.id.as_str()).collect();
-    outreach.tell_campaign(&campaign.id).await?;
-    outreach.tell_enrollments(&open).await?;
-    Ok(open.len())
+    Ok((outreach, campaign))
 }
 
 fn done(global: &GlobalArgs, campaign: &Campaign, state: &str, told: usize, text: &str) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::site::{GlobalArgs, Site};
 use leadflow_activities::providers::Clients;
 use leadflow_activities::senders::unipile::Unipile;
-use leadflow_activities::store::Store;
+use leadflow_activities::store::{Backend, Store};
 use leadflow_workflows::QUEUE;
 use leadflow_workflows::domain::provider::Provider;
 use secrecy::ExposeSecret;
@@ -54,7 +54,7 @@ pub async fn run(global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let mut checks = vec![temporal_cli().await, data_folder(&site)];
     checks.extend(temporal(&site).await);
-    checks.push(store(&site).await);
+    checks.extend(store(&site).await);
     checks.extend(providers(&site).await);
     let broken = checks.iter().filter(|check| check.state == State::Broken).count();
     if global.json {
@@ -110,7 +110,7 @@ fn data_folder(site: &Site) -> Check {
 async fn temporal(site: &Site) -> Vec<Check> {
     let (client, target) = match site.temporal().await {
         Ok(connected) => connected,
-        Err(Failure::Failed(problem) | Failure::Refused(problem)) => {
+        Err(Failure::Failed(problem) | Failure::Refused(problem) | Failure::Unavailable(problem)) => {
             return vec![Check::new("Temporal", State::Broken, problem)];
         }
         Err(Failure::Input(mistakes)) => return vec![Check::new("Temporal", State::Broken, mistakes.to_string())],
@@ -177,24 +177,39 @@ async fn worker(client: &Client, namespace: &str) -> Check {
 }
 
 /// Opens the store, but makes none: looking changes nothing.
-async fn store(site: &Site) -> Check {
+async fn store(site: &Site) -> Vec<Check> {
     const NAME: &str = "store";
     let url = site.config.store.url.expose_secret();
     let file = url.strip_prefix("sqlite:").map(|path| Path::new(path.strip_prefix("//").unwrap_or(path)));
     if let Some(file) = file.filter(|file| !file.exists()) {
-        return Check::new(
-            NAME,
-            State::Ok,
-            format!("sqlite:{} is not there yet; the first use makes it", file.display()),
-        );
+        let found = format!("sqlite:{} is not there yet; the first use makes it", file.display());
+        return vec![Check::new(NAME, State::Ok, found)];
     }
     match Store::connect(&site.config.store).await {
         Ok(store) => {
-            let check = Check::new(NAME, State::Ok, store.place());
+            let mut checks = vec![Check::new(NAME, State::Ok, store.place())];
+            if store.backend() == Backend::Postgres {
+                checks.push(row_security(&store).await);
+            }
             store.close().await;
-            check
+            checks
         }
-        Err(error) => Check::new(NAME, State::Broken, error.to_string()),
+        Err(error) => vec![Check::new(NAME, State::Broken, error.to_string())],
+    }
+}
+
+/// Everything works without it, so its absence is a warning.
+async fn row_security(store: &Store) -> Check {
+    const NAME: &str = "row security";
+    match store.relies_on_filters().await {
+        Ok(false) => Check::new(NAME, State::Ok, "the database itself keeps tenants apart"),
+        Ok(true) => Check::new(
+            NAME,
+            State::Missing,
+            "it does not hold for the store's role, a superuser or one with BYPASSRLS; \
+             hint: use a role of its own, made by `CREATE ROLE leadflow LOGIN`",
+        ),
+        Err(error) => Check::new(NAME, State::Missing, format!("cannot be asked for: {error}")),
     }
 }
 

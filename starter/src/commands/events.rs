@@ -5,9 +5,9 @@ use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
 use clap::{Args, Subcommand};
-use leadflow_activities::outreach::events::{reprocess, tell};
+use leadflow_activities::outreach::events::{reprocess, tell, teller};
 use leadflow_activities::store::Store;
-use leadflow_activities::store::events::StoredEvent;
+use leadflow_activities::store::events::{EventFilter, StoredEvent};
 use serde_json::{Value, json};
 
 /// See what providers told, and what it did
@@ -23,9 +23,15 @@ pub enum EventsCommand {
 /// Example: starter events list --unmatched
 #[derive(Args, Debug)]
 pub struct ListArgs {
+    /// Only those of this source: `unipile`, `unsubscribe`, or a vendor of people's data by its name
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
     /// Only those that concerned nobody known
     #[arg(long)]
     unmatched: bool,
+    /// Only hints, which count when a pull has confirmed them
+    #[arg(long)]
+    unconfirmed: bool,
     /// Most events to list
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
@@ -56,7 +62,12 @@ pub async fn run(command: EventsCommand, global: &GlobalArgs) -> Result<(), Fail
     let store = site.store().await?;
     match command {
         EventsCommand::List(args) => {
-            let events = store.events(site.tenant(), args.unmatched, args.limit).await?;
+            let filter = EventFilter {
+                source: args.source.as_deref(),
+                only_unmatched: args.unmatched,
+                only_unconfirmed: args.unconfirmed,
+            };
+            let events = store.filtered_events(site.tenant(), &filter, args.limit).await?;
             if global.json {
                 return print_json(&events.iter().map(document).collect::<Vec<_>>());
             }
@@ -84,7 +95,8 @@ async fn again(site: &Site, store: &Store, event: &StoredEvent, json: bool) -> R
         )));
     };
     if !received.tell.is_empty() {
-        let told = tell(store, &client, site.clock, site.tenant(), &received.event_id, &received.tell).await;
+        let workflows = teller(client, &site.config);
+        let told = tell(store, &*workflows, site.clock, site.tenant(), &received.event_id, &received.tell).await;
         told.map_err(|error| Failure::Failed(error.to_string()))?;
     }
     let event = find(site, store, &event.id).await?;
@@ -114,16 +126,17 @@ async fn find(site: &Site, store: &Store, word: &str) -> Result<StoredEvent, Fai
 fn document(event: &StoredEvent) -> Value {
     json!({
         "id": event.id, "source": event.source, "kind": event.kind, "account_id": event.account_id,
-        "person_id": event.person_id, "effect": event.effect, "received_at": rfc3339(event.received_at_ms),
+        "person_id": event.person_id, "is_hint": event.is_hint, "effect": event.effect, "received_at": rfc3339(event.received_at_ms),
         "told_at": event.signalled_at_ms.map(rfc3339), "workflows": event.tell,
     })
 }
 
 fn table(events: &[StoredEvent], width: u16) -> String {
     let rows = events.iter().map(|event| {
-        vec![event.id.clone(), instant(event.received_at_ms), event.kind.clone(), printable(&event.effect)]
+        let StoredEvent { id, source, kind, effect, .. } = event;
+        vec![id.clone(), instant(event.received_at_ms), source.clone(), kind.clone(), printable(effect)]
     });
-    columns(&["event", "received", "kind", "effect"], &[], rows, width)
+    columns(&["event", "received", "source", "kind", "effect"], &[], rows, width)
 }
 
 fn text(event: &StoredEvent) -> String {
@@ -134,9 +147,10 @@ fn text(event: &StoredEvent) -> String {
     };
     let rows = [
         ("event", event.id.clone()),
-        ("kind", event.kind.clone()),
+        ("source", event.source.clone()),
+        ("kind", if event.is_hint { format!("{}, a hint", event.kind) } else { event.kind.clone() }),
         ("received", instant(event.received_at_ms)),
-        ("account", event.account_id.clone().unwrap_or_else(|| "unknown".into())),
+        ("account", event.account_id.clone().unwrap_or_else(|| "none known".into())),
         ("person", event.person_id.clone().unwrap_or_else(|| "nobody known".into())),
         ("effect", printable(&event.effect)),
         ("told", told),
@@ -157,6 +171,7 @@ mod tests {
             account_id: Some("0190b8a0-0000-7000-8000-00000000000a".into()),
             person_id: None,
             body: "{\"text\":\"secret\"}".into(),
+            is_hint: false,
             effect: "unmatched: the message is from nobody known here".into(),
             tell: vec![],
             received_at_ms: 1_772_000_000_000,

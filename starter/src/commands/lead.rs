@@ -1,14 +1,14 @@
 //! `starter lead`: single leads, lists of one's own, and why a person is a lead, or is not.
 
 mod erase;
-mod explain;
+pub(crate) mod explain;
 mod hold;
 #[cfg(test)]
 pub(super) use explain::tests;
 mod import;
 mod list;
 mod settle;
-mod show;
+pub(crate) mod show;
 mod stop;
 
 use super::tell;
@@ -103,7 +103,7 @@ pub(super) async fn tell_changed(site: &Site, ended: &[String]) {
         return;
     }
     let told = async { site.outreach().await?.tell_enrollments(ended).await };
-    if let Err(Failure::Refused(problem) | Failure::Failed(problem)) = told.await {
+    if let Err(Failure::Refused(problem) | Failure::Failed(problem) | Failure::Unavailable(problem)) = told.await {
         tell(&format!("warning: {problem}; it holds all the same, the workflows see it within a day"));
     }
 }

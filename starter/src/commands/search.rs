@@ -1,8 +1,8 @@
 //! `starter search`: starts searches, shows what they found, and steers them.
 
 mod dry_run;
-mod list;
-mod report;
+pub(crate) mod list;
+pub(crate) mod report;
 mod show;
 mod start;
 mod steer;

@@ -14,7 +14,8 @@ use leadflow_activities::store::Store;
 use leadflow_activities::store::sequences::StoredSequence;
 use leadflow_workflows::domain::sequence::Sequence;
 use preview::PreviewArgs;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use test::TestArgs;
 
@@ -94,13 +95,9 @@ async fn add(args: &FileArg, global: &GlobalArgs) -> Result<(), Failure> {
     let sequence = sequence_file::load(&args.file)?;
     let site = Site::find(global)?;
     let store = site.store().await?;
-    let before = store.sequences(site.tenant()).await?;
-    let stored = store.add_sequence(site.tenant(), &sequence, site.clock.now_ms()).await?;
-    let is_new = !before.iter().any(|known| known.id == stored.id);
+    let (stored, is_new) = keep(&store, site.tenant(), &sequence, site.clock.now_ms()).await?;
     if global.json {
-        let mut document = document(&stored);
-        document["is_new"] = is_new.into();
-        return print_json(&document);
+        return print_json(&Document::added(stored, is_new));
     }
     let what = if is_new { "stored" } else { "unchanged, stored before" };
     print(&format!("{}@{}  {}  {what}\n", stored.name, stored.version, stored.id))
@@ -110,7 +107,7 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let sequences = site.store().await?.sequences(site.tenant()).await?;
     if global.json {
-        return print_json(&sequences.iter().map(document).collect::<Vec<_>>());
+        return print_json(&sequences.into_iter().map(Document::of).collect::<Vec<_>>());
     }
     let rows = sequences.iter().map(|stored| {
         vec![
@@ -128,17 +125,56 @@ async fn show(args: &ShowArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let store = site.store().await?;
     let stored = find(&site, &store, &args.sequence).await?;
     if global.json {
-        return print_json(&document(&stored));
+        return print_json(&Document::of(stored));
     }
     let head = format!("{}@{}  {}  {}\n", stored.name, stored.version, stored.id, instant(stored.created_at_ms));
     print(&(head + &words::steps(&stored.sequence, true, terminal_width())))
 }
 
-fn document(stored: &StoredSequence) -> Value {
-    json!({
-        "sequence_id": stored.id, "name": stored.name, "version": stored.version,
-        "created_at": rfc3339(stored.created_at_ms), "sequence": stored.sequence,
-    })
+/// A stored version of a sequence.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "StoredSequence")]
+pub(crate) struct Document {
+    sequence_id: String,
+    name: String,
+    /// From 1.
+    version: u32,
+    created_at: String,
+    sequence: Sequence,
+    /// Of one that was added: whether it was not there before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_new: Option<bool>,
+}
+
+impl Document {
+    pub(crate) fn of(stored: StoredSequence) -> Self {
+        Self {
+            sequence_id: stored.id,
+            name: stored.name,
+            version: stored.version,
+            created_at: rfc3339(stored.created_at_ms),
+            sequence: stored.sequence,
+            is_new: None,
+        }
+    }
+
+    /// Of one that was added just now, or is found to be there.
+    pub(crate) fn added(stored: StoredSequence, is_new: bool) -> Self {
+        Self { is_new: Some(is_new), ..Self::of(stored) }
+    }
+}
+
+/// Stores a sequence as the next version of its name, unless it is the newest already; then the second value is `false`.
+pub(crate) async fn keep(
+    store: &Store,
+    tenant: &str,
+    sequence: &Sequence,
+    now_ms: i64,
+) -> Result<(StoredSequence, bool), Failure> {
+    let before = store.sequences(tenant).await?;
+    let stored = store.add_sequence(tenant, sequence, now_ms).await?;
+    let is_new = !before.iter().any(|known| known.id == stored.id);
+    Ok((stored, is_new))
 }
 
 /// `1 invite, 2 messages`.

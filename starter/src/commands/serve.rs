@@ -1,17 +1,21 @@
-//! `starter serve`: takes webhooks in.
+//! `starter serve`: the HTTP API, and webhooks.
 
 use super::tell;
 use crate::failure::Failure;
-use crate::ingress::{Ingress, IngressOptions, UNIPILE_PATH};
+use crate::ingress::api::{ApiOptions, REQUESTS_PER_MINUTE};
+use crate::ingress::{Doors, Ingress, IngressOptions, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
+use leadflow_activities::outreach::events::teller;
+use leadflow_activities::telemetry::Metrics;
 use leadflow_worker::cli::asked_to_stop;
+use leadflow_worker::telemetry::{MetricsEndpoint, Telemetry, TelemetryOptions};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::num::NonZeroU32;
 
-/// Take in what Unipile tells: replies, accepted invitations, bounces, lost accounts
+/// Serve the HTTP API, and take webhooks in: replies, connections, bounces, lost accounts, job changes, opt-outs by link
 ///
-/// Needs the secret that Unipile sends along, in `UNIPILE_WEBHOOK_SECRET`. Put a proxy with TLS before it.
+/// The API asks for a token of `starter token create`; it describes itself at /v1/openapi.json. Needs the secret that Unipile sends along, in `UNIPILE_WEBHOOK_SECRET`. Put a proxy with TLS before it.
 ///
 /// Example: starter serve --listen 0.0.0.0:8030
 #[derive(Args, Debug)]
@@ -19,30 +23,56 @@ pub struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8030")]
     listen: SocketAddr,
+    /// Most API requests in a minute for each token
+    #[arg(long, value_name = "N", default_value_t = REQUESTS_PER_MINUTE)]
+    requests_per_minute: NonZeroU32,
+    /// Show metrics to Prometheus, at `http://ADDRESS/metrics`
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
+    /// Write logs as JSON lines
+    #[arg(long)]
+    json_logs: bool,
 }
 
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
+    let options = TelemetryOptions { service: "leadflow-serve", json_logs: args.json_logs, traces: None };
+    let telemetry = Telemetry::start(options)?;
+    let served = serve(args, global).await;
+    telemetry.stop().await;
+    served
+}
+
+async fn serve(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
-    let secret = site.config.webhook_secret.clone().ok_or_else(|| {
-        Failure::Failed(
-            "no secret tells real events from forged ones\n\
-             hint: set UNIPILE_WEBHOOK_SECRET to a long random text, here and in the webhook's header"
-                .into(),
-        )
-    })?;
-    let store = site.store().await?;
+    let doors = Doors::from_config(&site.config)?;
+    if !doors.knows_unipile() {
+        tell(
+            "warning: events of Unipile are refused; hint: set UNIPILE_WEBHOOK_SECRET, here and in the webhook's header",
+        );
+    }
+    let store = site.installation_store().await?;
     let (client, _) = site.temporal().await?;
+    let _metrics = match args.metrics {
+        Some(address) => {
+            let gate = site.gate(&store);
+            let own = Metrics { store: store.clone(), gate, clock: site.clock, tenant: site.tenant().to_owned() };
+            Some(MetricsEndpoint::start(address, own, None).await?)
+        }
+        None => None,
+    };
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),
-        teller: Arc::new(client),
+        teller: teller(client.clone(), &site.config),
         clock: site.clock,
         tenant: site.tenant().to_owned(),
-        secret,
+        doors,
+        api: Some(ApiOptions { site: site.clone(), client, requests_per_minute: args.requests_per_minute }),
     })
     .await?;
-    tell(&format!("Unipile's events are taken at http://{}{UNIPILE_PATH}", ingress.address()));
+    tell(&format!("the API is at http://{}/v1", ingress.address()));
+    tell(&format!("events are taken at http://{}, Unipile's at {UNIPILE_PATH}", ingress.address()));
     asked_to_stop().await;
     tell("stopping");
     ingress.stop().await;

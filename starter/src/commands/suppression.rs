@@ -147,7 +147,7 @@ async fn remove(args: &ValueArg, global: &GlobalArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn target(value: &str) -> Result<SuppressionTarget, Failure> {
+pub(crate) fn target(value: &str) -> Result<SuppressionTarget, Failure> {
     value.parse().map_err(|problem: leadflow_workflows::domain::exclude::ExclusionProblem| {
         Failure::Failed(format!("`{}` {}\nhint: {}", printable(value), problem.message, problem.hint))
     })

@@ -6,9 +6,11 @@ use crate::output::figures::{count, money};
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
 use clap::{Args, ValueEnum};
-use leadflow_activities::gate::{UsageFilter, UsageRow};
+use leadflow_activities::gate::{Gate, UsageFilter, UsageRow};
+use leadflow_activities::store::searches::Search;
 use leadflow_workflows::domain::money::MicroUsd;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -25,16 +27,57 @@ pub struct UsageArgs {
     by: By,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum By {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "UsageBy", inline)]
+pub(crate) enum By {
     #[default]
     Provider,
     Search,
     Day,
 }
 
+impl By {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Search => "search",
+            Self::Day => "day",
+        }
+    }
+}
+
+/// What calls cost, added up.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Usage {
+    by: By,
+    groups: Vec<Group>,
+    total: Sums,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UsageGroup")]
+struct Group {
+    /// Of the provider, the id of the search, or the UTC day.
+    name: String,
+    #[serde(flatten)]
+    sums: Sums,
+}
+
+impl Usage {
+    /// Of one search, or of all calls of a tenant.
+    pub(crate) async fn read(gate: &Gate, tenant: &str, search: Option<&Search>, by: By) -> Result<Self, Failure> {
+        let search_id = search.map(|search| search.id.as_str());
+        let rows = gate.usage(UsageFilter { tenant: Some(tenant), search_id, ..UsageFilter::default() }).await?;
+        let (groups, total) = add_up(&rows, by);
+        let groups = groups.into_iter().map(|(name, sums)| Group { name, sums }).collect();
+        Ok(Self { by, groups, total })
+    }
+}
+
 /// Sums of some calls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "UsageSums")]
 struct Sums {
     calls: i64,
     input_tokens: i64,
@@ -65,25 +108,16 @@ pub async fn run(args: &UsageArgs, global: &GlobalArgs) -> Result<(), Failure> {
         Some(word) => Some(site.search(&store, word).await?),
         None => None,
     };
-    let filter = UsageFilter {
-        tenant: Some(site.tenant()),
-        search_id: search.as_ref().map(|search| search.id.as_str()),
-        ..UsageFilter::default()
-    };
-    let rows = site.gate(&store).usage(filter).await?;
-    let (groups, total) = add_up(&rows, args.by);
-    let key = match args.by {
-        By::Provider => "provider",
-        By::Search => "search",
-        By::Day => "day",
-    };
+    let usage = Usage::read(&site.gate(&store), site.tenant(), search.as_ref(), args.by).await?;
+    let Usage { by, groups, total } = &usage;
+    let key = by.name();
     if global.json {
         let groups: Vec<_> = groups
             .iter()
-            .map(|(name, sums)| {
-                let mut group = serde_json::to_value(sums).expect("numbers under text keys");
-                group[key] = json!(name);
-                group
+            .map(|group| {
+                let mut sums = serde_json::to_value(group.sums).expect("numbers under text keys");
+                sums[key] = json!(group.name);
+                sums
             })
             .collect();
         return print_json(&json!({ "by": key, "groups": groups, "total": total }));
@@ -97,7 +131,8 @@ pub async fn run(args: &UsageArgs, global: &GlobalArgs) -> Result<(), Failure> {
     } else {
         BTreeMap::new()
     };
-    print(&table(key, &groups, &total, &names, terminal_width()))
+    let groups = groups.iter().map(|group| (group.name.clone(), group.sums)).collect();
+    print(&table(key, &groups, total, &names, terminal_width()))
 }
 
 fn add_up(rows: &[UsageRow], by: By) -> (BTreeMap<String, Sums>, Sums) {

@@ -1,35 +1,30 @@
-//! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards.
+//! Takes webhooks in: checked, stored and applied before they are answered; workflows hear of them afterwards. Beside them
+//! stands the HTTP API.
 
+pub mod api;
+mod observe;
 mod problem;
 mod telling;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use crate::failure::Failure;
+use api::ApiOptions;
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, Request, StatusCode};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use leadflow_activities::outreach::events::{ReceiveError, Teller, receive};
-use leadflow_activities::senders::unipile::SECRET_HEADER;
+use axum::http::StatusCode;
+use axum::middleware;
+use leadflow_activities::outreach::events::Teller;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
 use problem::Problem;
-use secrecy::{ExposeSecret, SecretString};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
-use telling::Telling;
+use telling::{Nudge, Telling};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// Where Unipile posts to.
-pub const UNIPILE_PATH: &str = "/webhooks/unipile";
-/// Most bytes of one event.
-const LARGEST_BODY: usize = 1024 * 1024;
+pub use webhooks::{Doors, UNIPILE_PATH};
 
 /// What the ingress works with.
 pub struct IngressOptions {
@@ -39,10 +34,11 @@ pub struct IngressOptions {
     /// Reaches the workflows: a Temporal client.
     pub teller: Arc<dyn Teller>,
     pub clock: Clock,
-    /// Whose the events of unknown accounts are.
+    /// Whose the events of unknown accounts are, and of sources that name no tenant.
     pub tenant: String,
-    /// What the provider sends along with every event.
-    pub secret: SecretString,
+    pub doors: Doors,
+    /// Without it only webhooks are served.
+    pub api: Option<ApiOptions>,
 }
 
 /// A running ingress. Dropping it ends it, too; what was not told then is told at the next start.
@@ -58,8 +54,8 @@ struct Shared {
     store: Store,
     clock: Clock,
     tenant: Arc<str>,
-    secret: Arc<SecretString>,
-    telling: telling::Queue,
+    doors: Arc<Doors>,
+    nudge: Nudge,
 }
 
 impl Ingress {
@@ -76,16 +72,16 @@ impl Ingress {
         })?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
-        let (telling, queue) =
-            Telling::start(options.store.clone(), options.teller, options.clock, options.tenant.clone());
+        let (telling, nudge) = Telling::start(options.store.clone(), options.teller, options.clock);
+        let api = options.api.map(|api| api::router(api, options.store.clone(), stopped.clone()));
         let shared = Shared {
             store: options.store,
             clock: options.clock,
             tenant: options.tenant.into(),
-            secret: Arc::new(options.secret),
-            telling: queue,
+            doors: Arc::new(options.doors),
+            nudge,
         };
-        let serve = axum::serve(listener, router(shared)).with_graceful_shutdown(async move {
+        let serve = axum::serve(listener, router(shared, api.unwrap_or_default())).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         });
         let server = tokio::spawn(async move {
@@ -114,55 +110,12 @@ impl Ingress {
     }
 }
 
-fn router(shared: Shared) -> Router {
+fn router(shared: Shared, api: Router) -> Router {
     Router::new()
-        .route(UNIPILE_PATH, post(unipile))
-        .route("/healthz", get(healthy))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
-        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "events are posted"))
+        .merge(webhooks::router())
         .with_state(shared)
-}
-
-/// Whether events can be stored.
-async fn healthy(State(shared): State<Shared>) -> Response {
-    match shared.store.check().await {
-        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
-        Err(error) => unstored(&error),
-    }
-}
-
-async fn unipile(State(shared): State<Shared>, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    if !knows_secret(&parts.headers, &shared.secret) {
-        let detail = format!("the header `{SECRET_HEADER}` does not hold the secret of this installation's webhooks");
-        return Problem::new(StatusCode::UNAUTHORIZED, &detail).into_response();
-    }
-    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "an event has at most 1 MiB").into_response();
-    };
-    match receive(&shared.store, shared.clock, &shared.tenant, &body).await {
-        Ok(received) => {
-            if !received.tell.is_empty() {
-                shared.telling.tell(received.event_id, received.tell);
-            }
-            if let Some(at_ms) = received.answer_at_ms {
-                tokio::time::sleep(shared.clock.real_until(shared.clock.now_ms(), at_ms)).await;
-            }
-            (StatusCode::OK, axum::Json(serde_json::json!({}))).into_response()
-        }
-        Err(ReceiveError::Event(error)) => Problem::new(StatusCode::BAD_REQUEST, &error.to_string()).into_response(),
-        Err(ReceiveError::Store(error)) => unstored(&error),
-    }
-}
-
-/// The provider tries again later.
-fn unstored(error: &leadflow_activities::store::StoreError) -> Response {
-    tracing::error!(kind = error.kind.name(), "an event could not be stored");
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not take events at the moment").into_response()
-}
-
-/// Takes as long for a secret that is nearly right as for one that is not.
-fn knows_secret(headers: &HeaderMap, secret: &SecretString) -> bool {
-    let given = headers.get(SECRET_HEADER).map(axum::http::HeaderValue::as_bytes).unwrap_or_default();
-    given.ct_eq(secret.expose_secret().as_bytes()).into()
+        .merge(api)
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
+        .layer(middleware::from_fn(observe::observe))
 }

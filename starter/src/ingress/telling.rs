@@ -1,72 +1,88 @@
 //! Tells workflows of stored events, behind the answer to the provider.
+//!
+//! The store is the queue: what is taken in only gives a nudge, so nothing piles up in memory, and what was not told (because
+//! the program ended, or Temporal was away) is there at the next look.
 
-use futures::StreamExt;
-use leadflow_activities::outreach::events::{Teller, tell, tell_leftovers};
+use leadflow_activities::outreach::events::{Leftovers, Teller, tell_leftovers};
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
-/// Events that are told at once.
-const AT_ONCE: usize = 16;
-/// How often it looks for events that nobody told.
+/// How often it looks without a nudge, and how long it waits after a failure.
 const SWEEP: Duration = Duration::from_secs(5);
+/// How long the end of the program may take; what is left then is told by the next one.
+const LAST: Duration = Duration::from_secs(10);
 
-/// The tasks that tell.
+/// The task that tells.
 pub(super) struct Telling {
-    told: JoinHandle<()>,
-    sweeper: JoinHandle<()>,
+    task: JoinHandle<()>,
+    stop: Arc<Notify>,
 }
 
-/// Takes what is to be told. Dropping all of them ends the telling, once everything is told.
+/// Says that there is something to tell.
 #[derive(Clone)]
-pub(super) struct Queue(mpsc::UnboundedSender<(String, Vec<String>)>);
+pub(super) struct Nudge(Arc<Notify>);
 
-impl Queue {
-    pub(super) fn tell(&self, event_id: String, workflow_ids: Vec<String>) {
-        // Nobody takes it only at the end of the program; then it is left over for the next start.
-        let _ = self.0.send((event_id, workflow_ids));
+impl Nudge {
+    pub(super) fn now(&self) {
+        self.0.notify_one();
     }
 }
 
 impl Telling {
-    pub(super) fn start(store: Store, teller: Arc<dyn Teller>, clock: Clock, tenant: String) -> (Self, Queue) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let sweeper = tokio::spawn(sweep(store.clone(), Arc::clone(&teller), clock, tenant.clone()));
-        let told = tokio::spawn(async move {
-            let events = futures::stream::unfold(receiver, async |mut receiver: mpsc::UnboundedReceiver<_>| {
-                receiver.recv().await.map(|event| (event, receiver))
-            });
-            let (store, teller, tenant) = (&store, &*teller, &tenant);
-            events
-                .for_each_concurrent(AT_ONCE, async |(event_id, workflow_ids): (String, Vec<String>)| {
-                    if let Err(error) = tell(store, teller, clock, tenant, &event_id, &workflow_ids).await {
-                        tracing::warn!(%error, event = event_id, "told later");
+    pub(super) fn start(store: Store, teller: Arc<dyn Teller>, clock: Clock) -> (Self, Nudge) {
+        let (nudge, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (nudged, stopped) = (Arc::clone(&nudge), Arc::clone(&stop));
+        let task = tokio::spawn(async move {
+            loop {
+                let is_away = tell_now(&store, &*teller, clock).await;
+                let next = async {
+                    if is_away {
+                        sleep(SWEEP).await;
+                    } else {
+                        // After this time there may be what nobody gave a nudge for.
+                        let _ = timeout(SWEEP, nudged.notified()).await;
                     }
-                })
-                .await;
+                };
+                tokio::select! {
+                    () = next => {}
+                    () = stopped.notified() => break,
+                }
+            }
+            tell_now(&store, &*teller, clock).await;
         });
-        (Self { told, sweeper }, Queue(sender))
+        (Self { task, stop }, Nudge(nudge))
     }
 
-    /// Waits until all that was taken is told; the queues must be gone.
-    pub(super) async fn stop(self) {
-        self.sweeper.abort();
-        // Only that it ends matters.
-        let _ = self.told.await;
+    /// Tells what is left, if that does not take long, and ends.
+    pub(super) async fn stop(mut self) {
+        self.stop.notify_one();
+        if timeout(LAST, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
     }
 }
 
-async fn sweep(store: Store, teller: Arc<dyn Teller>, clock: Clock, tenant: String) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    loop {
-        ticks.tick().await;
-        match tell_leftovers(&store, &*teller, clock, &tenant).await {
-            Ok(0) => {}
-            Ok(events) => tracing::info!(events, "told what was left over"),
-            Err(error) => tracing::warn!(%error, "left over events are told later"),
+/// Whether nobody could be told, so that a while may pass before the next try.
+async fn tell_now(store: &Store, teller: &dyn Teller, clock: Clock) -> bool {
+    match tell_leftovers(store, teller, clock).await {
+        Ok(Leftovers { told, problem: None }) => {
+            if told > 0 {
+                tracing::debug!(events = told, "the workflows were told");
+            }
+            false
+        }
+        Ok(Leftovers { told, problem: Some(error) }) => {
+            tracing::warn!(%error, "some workflows are told later");
+            told == 0
+        }
+        Err(error) => {
+            tracing::warn!(kind = error.kind.name(), "the store does not say whom to tell");
+            true
         }
     }
 }

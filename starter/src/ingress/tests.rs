@@ -1,49 +1,68 @@
 //! The ingress over HTTP, by hand and with the stand-in's own deliveries.
 
+use super::webhooks::LARGEST_BODY;
 use super::*;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use leadflow_activities::config::Config;
-use leadflow_activities::outreach::events::TellError;
+use leadflow_activities::gate::Gate;
+use leadflow_activities::outreach::events::{TellError, receive};
 use leadflow_activities::senders::Sender;
-use leadflow_activities::senders::unipile::Unipile;
+use leadflow_activities::senders::unipile::{SECRET_HEADER, Unipile};
 use leadflow_activities::store::accounts::NewAccount;
 use leadflow_activities::store::testing::each_backend;
+use leadflow_activities::telemetry::Metrics;
 use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig};
 use leadflow_workflows::domain::account::{AccountSettings, Hours};
 use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::domain::permits::Limits;
+use leadflow_workflows::domain::timings::Timings;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 
 const SECRET: &str = "a-long-random-text";
 const EVENT: &str = r#"{"event":"new_relation","account_id":"acc_7Qd","account_type":"LINKEDIN","user_provider_id":"ACoAAAsim001","user_public_identifier":"dana-whitlock"}"#;
 
+/// Remembers who was told, unless it is away.
 #[derive(Default)]
-struct Told(Mutex<Vec<String>>);
+pub(super) struct Told {
+    list: Mutex<Vec<String>>,
+    is_away: AtomicBool,
+}
 
 impl Teller for Told {
     fn start(&self, _request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
-        self.0.lock().unwrap().push(workflow_id.to_owned());
+    fn look<'a>(&'a self, _tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+        if self.is_away.load(Ordering::Relaxed) {
+            return async { Err(TellError::Temporal("away".into())) }.boxed();
+        }
+        self.list.lock().unwrap().push(workflow_id.to_owned());
         async { Ok(()) }.boxed()
     }
 }
 
 async fn start(store: &Store, teller: Arc<Told>) -> Ingress {
+    let mut config = Config::default();
+    config.webhooks.unipile_secrets = vec![SECRET.into()];
+    start_with(store, teller, Clock::system(), Doors::from_config(&config).unwrap()).await
+}
+
+pub(super) async fn start_with(store: &Store, teller: Arc<dyn Teller>, clock: Clock, doors: Doors) -> Ingress {
     let options = IngressOptions {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         store: store.clone(),
         teller,
-        clock: Clock::system(),
+        clock,
         tenant: "default".into(),
-        secret: SECRET.into(),
+        doors,
+        api: None,
     };
     Ingress::start(options).await.unwrap()
 }
@@ -58,13 +77,13 @@ async fn post(ingress: &Ingress, secret: Option<&str>, body: impl Into<reqwest::
     (response.status().as_u16(), kind, response.json().await.unwrap())
 }
 
-fn client() -> reqwest::Client {
+pub(super) fn client() -> reqwest::Client {
     // A second installation of the same provider changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
-async fn add_account(store: &Store, provider_account_id: &str) {
+pub(super) async fn add_account(store: &Store, provider_account_id: &str) {
     let settings = AccountSettings {
         time_zone: "Europe/Berlin".into(),
         country: "DE".into(),
@@ -120,8 +139,6 @@ async fn an_event_is_stored_before_it_is_answered_whatever_its_content_type() {
             assert_eq!((status, body), (200, serde_json::json!({})));
             assert_eq!(store.events("default", true, 10).await.unwrap().len(), 1);
         }
-        let health = client().get(format!("http://{}/healthz", ingress.address())).send().await.unwrap();
-        assert_eq!(health.status(), 200);
         ingress.stop().await;
     })
     .await;
@@ -139,11 +156,11 @@ async fn the_stand_in_delivers_and_the_workflows_are_told() {
         let lost = AccountChange { status: Some("CREDENTIALS".into()), restricted: None };
         sandbox.change_unipile_account("acc_li_1", &lost).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while told.0.lock().unwrap().is_empty() {
+        while told.list.lock().unwrap().is_empty() {
             assert!(Instant::now() < deadline, "nobody was told: {:?}", sandbox.deliveries());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(*told.0.lock().unwrap(), ["account/a1"]);
+        assert_eq!(*told.list.lock().unwrap(), ["account/a1"]);
         assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "disconnected");
         ingress.stop().await;
         let event = store.events("default", false, 1).await.unwrap().remove(0);
@@ -159,7 +176,6 @@ async fn what_an_ingress_left_over_is_told_at_the_next_start() {
         add_account(&store, "acc_7Qd").await;
         let status = r#"{"AccountStatus":{"account_id":"acc_7Qd","account_type":"LINKEDIN","message":"ERROR"}}"#;
         receive(&store, Clock::system(), "default", status.as_bytes()).await.unwrap();
-        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
         let told = Arc::new(Told::default());
         let ingress = start(&store, Arc::clone(&told)).await;
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -167,7 +183,129 @@ async fn what_an_ingress_left_over_is_told_at_the_next_start() {
             assert!(Instant::now() < deadline, "nobody was told");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        assert_eq!(*told.0.lock().unwrap(), ["account/a1"]);
+        assert_eq!(*told.list.lock().unwrap(), ["account/a1"]);
+        ingress.stop().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_temporal_is_away_every_event_is_answered_and_afterwards_all_are_told() {
+    each_backend(async |store| {
+        add_account(&store, "acc_7Qd").await;
+        let told = Arc::new(Told::default());
+        told.is_away.store(true, Ordering::Relaxed);
+        let ingress = start(&store, Arc::clone(&told)).await;
+        for message in ["CREDENTIALS", "OK"].into_iter().cycle().take(41) {
+            let status = format!(
+                r#"{{"AccountStatus":{{"account_id":"acc_7Qd","account_type":"LINKEDIN","message":"{message}"}}}}"#
+            );
+            assert_eq!(post(&ingress, Some(SECRET), status).await.0, 200);
+        }
+        let untold = async || {
+            let events = store.events("default", false, 100).await.unwrap();
+            assert_eq!(events.len(), 41);
+            events.iter().filter(|event| event.signalled_at_ms.is_none()).count()
+        };
+        assert_eq!(untold().await, 41);
+        told.is_away.store(false, Ordering::Relaxed);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while untold().await > 0 {
+            assert!(Instant::now() < deadline, "not all are told");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let told = told.list.lock().unwrap().clone();
+        assert!(!told.is_empty() && told.iter().all(|id| id == "account/a1"), "{told:?}");
+        assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "disconnected", "the last one counts");
+        ingress.stop().await;
+    })
+    .await;
+}
+
+/// What is logged, kept for the test.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_line_names_its_request_and_none_tells_a_secret() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let log = Log::default();
+    let writer = log.clone();
+    let filter = tracing_subscriber::EnvFilter::new("leadflow_starter=trace,leadflow_activities=trace");
+    let lines = leadflow_worker::telemetry::json_lines(filter, move || writer.clone());
+    let _lines = tracing::subscriber::set_default(lines);
+    each_backend(async |store| {
+        log.0.lock().unwrap().clear();
+        add_account(&store, "acc_7Qd").await;
+        let told = Arc::new(Told::default());
+        let ingress = start(&store, Arc::clone(&told)).await;
+        let status = r#"{"AccountStatus":{"account_id":"acc_7Qd","account_type":"LINKEDIN","message":"ERROR"}}"#;
+        let unread = r#"{"event":"new_relation","account_id":"acc_7Qd","user_full_name":"Dana Whitlock"}"#;
+        for (id, secret, body, expected) in [
+            ("forged", "a-wrong-text", EVENT, 401),
+            ("unread", SECRET, unread, 400),
+            ("known", SECRET, EVENT, 200),
+            ("told", SECRET, status, 200),
+        ] {
+            let request = client().post(ingress.unipile_url()).body(body).header(SECRET_HEADER, secret);
+            let request = request.header("x-request-id", id);
+            let response =
+                request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")).send().await.unwrap();
+            assert_eq!(
+                (response.status().as_u16(), response.headers()["x-request-id"].to_str().unwrap()),
+                (expected, id)
+            );
+        }
+        ingress.stop().await;
+        assert_eq!(*told.list.lock().unwrap(), ["account/a1"]);
+
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(lines.iter().all(|line| line["span"]["trace_id"] == TRACE), "{text}");
+        for (id, status) in [("forged", 401), ("unread", 400), ("known", 200), ("told", 200)] {
+            let is_answer = |line: &&Value| line["span"]["request_id"] == id && line["status"] == status;
+            assert_eq!(lines.iter().filter(is_answer).count(), 1, "{text}");
+        }
+        assert!(lines.iter().any(|line| line["message"] == "told" && line["span"]["doing"] == "tell"), "{text}");
+        for secret in [SECRET, "a-wrong-text", "dana-whitlock", "Dana", "ACoAAAsim001"] {
+            assert!(!text.contains(secret), "`{secret}` is in\n{text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn requests_and_webhooks_are_counted_by_route_and_outcome() {
+    each_backend(async |store| {
+        let ingress = start(&store, Arc::default()).await;
+        assert_eq!(post(&ingress, None, EVENT).await.0, 401);
+        assert_eq!(post(&ingress, Some(SECRET), EVENT).await.0, 200);
+        let nowhere = format!("http://{}/people/dana-whitlock?name=dana", ingress.address());
+        assert_eq!(client().get(nowhere).send().await.unwrap().status(), 404);
+        let clock = Clock::system();
+        let budgets = Config::default().budgets;
+        let gate = Gate::new(store.clone(), clock, budgets, Timings::test());
+        let text = Metrics { store: store.clone(), gate, clock, tenant: "default".into() }.text().await;
+        for series in [
+            r#"leadflow_webhook_requests_total{outcome="unauthorized",source="unipile"}"#,
+            r#"leadflow_webhook_requests_total{outcome="accepted",source="unipile"}"#,
+            r#"leadflow_http_requests_total{method="POST",route="/webhooks/unipile",status="401"}"#,
+            r#"leadflow_http_requests_total{method="GET",route="unmatched",status="404"}"#,
+            r#"leadflow_http_request_duration_seconds_count{method="POST",route="/webhooks/unipile"}"#,
+        ] {
+            assert!(text.contains(series), "`{series}` is not in\n{text}");
+        }
+        assert!(!text.contains("dana"), "{text}");
         ingress.stop().await;
     })
     .await;

@@ -5,6 +5,7 @@ pub mod figures;
 mod lead_table;
 
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -26,7 +27,7 @@ pub enum Format {
 }
 
 /// One lead, as it is shown. The order of the fields is the order of the columns in CSV, which only grows at its end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LeadRow {
     pub id: String,
     /// 1 for the best.

@@ -7,6 +7,8 @@ use leadflow_tests::kill_points;
 use leadflow_tests::lab::{Lab, OrSay};
 use leadflow_tests::scenarios::Scenario;
 use leadflow_tests::scenarios::endings::{self, ENDINGS};
+use leadflow_tests::scenarios::groups::{self, BUYER_GROUPS};
+use leadflow_tests::scenarios::readings::{self, READINGS};
 use leadflow_workflows::lead_search::workflow_id;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn record(only: &[String]) -> anyhow::Result<()> {
-    let all: Vec<&str> = [LEAD_SEARCH].into_iter().chain(ENDINGS.iter().map(|(workflow, _)| *workflow)).collect();
+    let endings = ENDINGS.iter().map(|(workflow, _)| *workflow);
+    let all: Vec<&str> = [LEAD_SEARCH, READINGS.0, BUYER_GROUPS].into_iter().chain(endings).collect();
     if let Some(unknown) = only.iter().find(|only| !all.contains(&only.as_str())) {
         bail!("there is no workflow `{unknown}`; hint: one of {}", all.join(", "));
     }
@@ -38,6 +41,16 @@ async fn record(only: &[String]) -> anyhow::Result<()> {
         for scenario in Scenario::ALL {
             let runs = searched(scenario).await.with_context(|| format!("scenario `{}`", scenario.name()))?;
             folder.write(scenario.name(), &runs)?;
+        }
+        folder.replace()?;
+    }
+    if wanted(READINGS.0) {
+        let lab = Lab::start(readings::setup(None)).await?;
+        let played = Box::pin(readings::play(&lab)).await?;
+        lab.stop().await?;
+        let folder = Fresh::create(READINGS.0)?;
+        for reading in &played {
+            folder.write(reading.scenario, std::slice::from_ref(&reading.run))?;
         }
         folder.replace()?;
     }
@@ -52,6 +65,16 @@ async fn record(only: &[String]) -> anyhow::Result<()> {
             }
             folder.replace()?;
         }
+    }
+    if wanted(BUYER_GROUPS) {
+        let lab = Lab::start(groups::setup(None)).await?;
+        let played = Box::pin(groups::play(&lab)).await?;
+        lab.stop().await?;
+        let folder = Fresh::create(BUYER_GROUPS)?;
+        for ending in &played {
+            folder.write(ending.scenario, &ending.runs)?;
+        }
+        folder.replace()?;
     }
     Ok(())
 }

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod agreement;
+mod buyer_groups;
 mod cost;
 mod courses;
 mod endings;
 mod kills;
 mod month;
+mod readings;
 mod replies;
 mod two_tools;
 

@@ -2,11 +2,12 @@
 
 use super::outreach::Channel;
 use super::permits::Limits;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How an account works.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountSettings {
     /// IANA name.
     pub time_zone: String,
@@ -21,7 +22,7 @@ pub struct AccountSettings {
 }
 
 /// Working hours by the wall clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Hours {
     /// 1 is Monday, 7 is Sunday.
     pub days: BTreeSet<u8>,

@@ -3,7 +3,9 @@
 //! OpenAI's strict subset has no length or range keywords that all models accept, so [`Checked::problem`] holds them.
 //! A problem is told to the model in the next repair round.
 
+use super::buyer_group::BuyerRole;
 use super::people::words;
+use super::replies::Tone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -174,6 +176,86 @@ pub struct MarketInsight {
     pub hooks: Vec<String>,
 }
 
+/// Answer to `reply_label`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplyLabel {
+    pub kind: ReplyClass,
+    pub tone: Tone,
+    /// How sure you are of both, from 0 to 100.
+    pub confidence: u32,
+}
+
+/// Who wrote a message, and whether it asks for no further contact.
+// Without comments on the variants, or the schema is no plain list of words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyClass {
+    Human,
+    OptOut,
+    OutOfOffice,
+    Automatic,
+}
+
+impl ReplyClass {
+    pub const ALL: [Self; 4] = [Self::Human, Self::OptOut, Self::OutOfOffice, Self::Automatic];
+
+    /// As the store writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::OptOut => "opt_out",
+            Self::OutOfOffice => "out_of_office",
+            Self::Automatic => "automatic",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+}
+
+/// Answer to `buyer_group_roles`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BuyerGroupRoles {
+    /// One for each person asked about.
+    pub members: Vec<MemberRole>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberRole {
+    /// The number that the person had in the question.
+    pub member: u32,
+    pub role: BuyerRole,
+    /// Whether the title leaves no doubt about it.
+    pub is_certain: bool,
+    /// Why, in one short sentence about the title.
+    pub reason: String,
+}
+
+impl Checked for BuyerGroupRoles {
+    /// Numbers of the people asked about.
+    type Asked = Vec<u32>;
+
+    fn problem(&self, asked: &Self::Asked) -> Option<String> {
+        if let Some(member) =
+            asked.iter().find(|number| self.members.iter().filter(|member| member.member == **number).count() != 1)
+        {
+            return Some(format!("member {member} must have exactly one role"));
+        }
+        self.members.iter().find_map(|MemberRole { member, reason, .. }| {
+            if !asked.contains(member) {
+                return Some(format!("member {member} was not asked about"));
+            }
+            let length = reason.trim().chars().count();
+            (!(3..=200).contains(&length))
+                .then(|| format!("the reason of member {member} must have 3 to 200 characters, not {length}"))
+        })
+    }
+}
+
 impl Checked for BusinessPersonas {
     type Asked = AskedBusinessPersonas;
 
@@ -251,6 +333,14 @@ impl Checked for MarketInsight {
     fn problem(&self, (): &Self::Asked) -> Option<String> {
         (self.market_size.trim().is_empty() || self.trends.is_empty())
             .then(|| "market_size and trends must not be empty".into())
+    }
+}
+
+impl Checked for ReplyLabel {
+    type Asked = ();
+
+    fn problem(&self, (): &Self::Asked) -> Option<String> {
+        (self.confidence > 100).then(|| format!("confidence must be 0 to 100, not {}", self.confidence))
     }
 }
 

@@ -35,6 +35,10 @@ id!(
     SearchId
 );
 id!(
+    /// A company that was found or imported.
+    BusinessId
+);
+id!(
     /// One person at one business, found by one search or imported.
     LeadId
 );
@@ -49,6 +53,10 @@ id!(
 id!(
     /// A LinkedIn profile or mailbox that sends.
     AccountId
+);
+id!(
+    /// One message that came back.
+    ReplyId
 );
 id!(
     /// Whose data a row is. A self-hosted installation has one, `default`.

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod answers;
 pub mod brief;
+pub mod buyer_group;
 pub mod estimate;
 pub mod exclude;
 pub mod ids;
@@ -10,6 +11,7 @@ pub mod money;
 pub mod outreach;
 pub mod people;
 pub mod permits;
+pub mod person_change;
 pub mod policy;
 pub mod provider;
 pub mod replies;

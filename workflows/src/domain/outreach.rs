@@ -1,10 +1,11 @@
 //! Words of outreach: actions, states, and what holds a contact back.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What an account does towards a person. Limits are kept for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     VisitProfile,
@@ -15,7 +16,7 @@ pub enum Action {
 }
 
 /// How a person is reached, and what an account is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     Linkedin,
@@ -23,7 +24,7 @@ pub enum Channel {
 }
 
 /// Where an enrollment is. The last seven are ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EnrollmentState {
     Scheduled,
@@ -40,7 +41,7 @@ pub enum EnrollmentState {
 }
 
 /// Where a touch is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TouchState {
     /// Reserved for its time, or to be planned anew once that has lapsed.
@@ -57,7 +58,7 @@ pub enum TouchState {
 }
 
 /// What keeps a step from being done now. With an instant, that is when it will be tried again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Hold {
     /// The step's own delay, or its place in the day.
@@ -82,6 +83,10 @@ pub enum Hold {
     /// The provider asked to leave this person alone for a while.
     LeadDeferred {
         problem: String,
+    },
+    /// The person is away, as a note of their mailbox says.
+    Absent {
+        until_ms: i64,
     },
     SenderHours,
     LeadHours,
@@ -117,6 +122,37 @@ pub enum Hold {
     /// Another campaign's contact is not settled yet.
     OtherContact,
     BreakerOpen,
+}
+
+impl Hold {
+    /// Stable machine name, as in JSON.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::NotDue => "not_due",
+            Self::WaitingForConnection => "waiting_for_connection",
+            Self::CampaignPaused => "campaign_paused",
+            Self::EnrollmentPaused { .. } => "enrollment_paused",
+            Self::AccountPaused => "account_paused",
+            Self::AccountDisconnected => "account_disconnected",
+            Self::AccountRestricted => "account_restricted",
+            Self::AccountHeld { .. } => "account_held",
+            Self::AccountDeferred { .. } => "account_deferred",
+            Self::LeadDeferred { .. } => "lead_deferred",
+            Self::Absent { .. } => "absent",
+            Self::SenderHours => "sender_hours",
+            Self::LeadHours => "lead_hours",
+            Self::SenderHoliday { .. } => "sender_holiday",
+            Self::LeadHoliday { .. } => "lead_holiday",
+            Self::DailyLimit { .. } => "daily_limit",
+            Self::WeeklyLimit { .. } => "weekly_limit",
+            Self::MonthlyNotes { .. } => "monthly_notes",
+            Self::WarmUp { .. } => "warm_up",
+            Self::MinimumGap { .. } => "minimum_gap",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::OtherContact => "other_contact",
+            Self::BreakerOpen => "breaker_open",
+        }
+    }
 }
 
 impl Action {
@@ -244,6 +280,7 @@ impl fmt::Display for Hold {
             Self::LeadDeferred { problem } => {
                 write!(formatter, "the provider asked to wait with this person ({problem})")
             }
+            Self::Absent { .. } => formatter.write_str("the person is away, as their out-of-office note says"),
             Self::SenderHours => formatter.write_str("outside the sender's working hours"),
             Self::LeadHours => formatter.write_str("outside the lead's working hours"),
             Self::SenderHoliday { name } => write!(formatter, "holiday of the sender: {name}"),

@@ -14,6 +14,11 @@ pub fn people_query<'a>(business: &str, roles: impl IntoIterator<Item = &'a str>
     format!("site:linkedin.com/in \"{}\" ({})", business.replace('"', ""), roles.join(" OR "))
 }
 
+/// The web search for the profile of one person.
+pub fn person_query(first_name: &str, last_name: &str) -> String {
+    format!("site:linkedin.com/in \"{}\"", format!("{first_name} {last_name}").trim().replace('"', ""))
+}
+
 /// What a web search result says of one person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {

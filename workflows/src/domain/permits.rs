@@ -1,6 +1,7 @@
 //! How much an account may do: limits, counted from its touches.
 
 use super::outreach::{Action, Hold};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ pub const WEEK_MS: i64 = 7 * DAY_MS;
 pub const MONTH_MS: i64 = 30 * DAY_MS;
 
 /// The limits of one action of one account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ActionLimit {
     /// In any 24 hours.
     pub per_day: u32,
@@ -21,13 +22,13 @@ pub struct ActionLimit {
 }
 
 /// A young account begins with a fifth of its limits and grows into them in equal steps, one a day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WarmUp {
     pub started_at_ms: i64,
     pub days: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// An action that is missing is not allowed at all.
     pub actions: BTreeMap<Action, ActionLimit>,

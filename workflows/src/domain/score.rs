@@ -1,5 +1,6 @@
 //! How good a lead is: a sum of named points, so that a person can see where each one came from.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is known of a lead, as far as its score depends on it.
@@ -26,7 +27,7 @@ pub struct ScoreFacts {
 }
 
 /// What is known of a lead's work email.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EmailStatus {
     /// Not looked for, or none found.
@@ -39,7 +40,7 @@ pub enum EmailStatus {
 }
 
 /// One named reason for points.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Points {
     /// Which of the four parts it counts to.
     pub part: Part,
@@ -49,7 +50,7 @@ pub struct Points {
     pub of: u32,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     BusinessFit,

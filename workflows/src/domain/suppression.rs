@@ -1,11 +1,12 @@
 //! Whom not to contact: a person by LinkedIn profile or email address, or everybody at a domain.
 
 use super::exclude::{Exclusion, ExclusionProblem};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuppressionKind {
     /// By public id.
@@ -24,7 +25,7 @@ pub struct SuppressionTarget {
 }
 
 /// What vouches for a suppression.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuppressionOrigin {
     /// A user added it.

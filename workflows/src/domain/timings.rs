@@ -42,6 +42,10 @@ pub struct Timings {
     pub breaker_open_ms: u64,
     /// How often a waiting search looks by itself whether it may go on.
     pub look_ms: u64,
+    /// How long a stage of a buyer group's refresh is tried.
+    pub buyer_group_stage_ms: u64,
+    /// How long a refresh of a company keeps the next one away. On the installation's clock, unlike all others.
+    pub buyer_group_rest_ms: u64,
     /// Calls in flight get so long to end when a worker is asked to stop.
     pub graceful_shutdown_ms: u64,
 }
@@ -71,6 +75,8 @@ impl Timings {
             sticky_ms: 10_000,
             breaker_open_ms: 300_000,
             look_ms: 600_000,
+            buyer_group_stage_ms: 600_000,
+            buyer_group_rest_ms: 3_600_000,
             graceful_shutdown_ms: 30_000,
         }
     }
@@ -94,6 +100,8 @@ impl Timings {
             sticky_ms: 1_000,
             breaker_open_ms: 2_000,
             look_ms: 5_000,
+            buyer_group_stage_ms: 20_000,
+            buyer_group_rest_ms: 600_000,
             graceful_shutdown_ms: 2_000,
         }
     }

@@ -5,6 +5,7 @@
 
 use super::outreach::{Action, EnrollmentState, Hold, TouchState};
 use super::sequence::{Condition, Sequence, Step, StepKind};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ pub struct TouchFact {
 }
 
 /// A way that was taken and stays taken, whatever is learnt later.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// The id of the step that follows.
     pub to: String,

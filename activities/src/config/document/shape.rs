@@ -105,7 +105,7 @@ impl<'a> Shape<'a> {
         path: &str,
     ) {
         let Some(properties) = schema["properties"].as_object() else {
-            return;
+            return self.entries(&schema["additionalProperties"], table, path);
         };
         let default = |key: &str| defaults.and_then(|defaults| defaults.get(key));
         let keys: Vec<_> = table.keys().map(|key| (key.get_ref().to_string(), key.span())).collect();
@@ -141,6 +141,22 @@ impl<'a> Shape<'a> {
                 continue;
             };
             table.insert(Spanned::new(0..0, Cow::Owned(key.clone())), Spanned::new(0..0, value));
+        }
+    }
+
+    /// A table whose keys are names that the user chose, with values of one shape.
+    fn entries(&mut self, schema: &'a Value, table: &mut DeTable<'_>, path: &str) {
+        if !schema.is_object() {
+            return;
+        }
+        let keys: Vec<_> = table.keys().map(|key| key.get_ref().to_string()).collect();
+        for key in keys {
+            let key_path = join(path, &key);
+            let node = table.get_mut(key.as_str()).expect("the key was listed");
+            if !self.value(schema, node, None, &key_path) {
+                table.remove(key.as_str());
+                self.untrue.push(key_path);
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::WebhookMode;
 use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::timings::Timings;
 use secrecy::ExposeSecret;
@@ -29,7 +30,7 @@ fn the_defaults_are_production_without_keys() {
     assert_eq!(Provider::ALL.map(|provider| config.provider(provider).calls_per_minute), [50, 60, 3000, 600, 120]);
     assert!(Provider::ALL.iter().all(|provider| config.provider(*provider).api_key.is_none()));
     assert_eq!(config.unipile.base_url, "https://api1.unipile.com:13111/api/v1");
-    assert!(config.webhook_secret.is_none());
+    assert!(config.webhooks.unipile_secrets.is_empty() && config.public_url.is_none());
     assert_eq!(config.models.openai_cached_input_per_million, MicroUsd(25_000));
     assert_eq!(config.models.gemini_grounding, MicroUsd(35_000));
     assert_eq!(config.models.serper_credit, MicroUsd(1_000));
@@ -77,11 +78,66 @@ fn real_keys_replace_the_sandbox_provider_by_provider() {
 fn only_a_stand_in_has_a_webhook_secret_that_nobody_chose() {
     let secret = |environment: &[(&str, &str)]| {
         let config = load("", environment).unwrap().with_sandbox("http://127.0.0.1:8900");
-        config.webhook_secret.map(|secret| secret.expose_secret().to_owned())
+        config.webhooks.unipile_secrets.first().map(|secret| secret.expose_secret().to_owned())
     };
     assert_eq!(secret(&[]).as_deref(), Some(SANDBOX_KEY));
     assert_eq!(secret(&[("UNIPILE_API_KEY", "real")]), None);
     assert_eq!(secret(&[("UNIPILE_WEBHOOK_SECRET", "mine")]).as_deref(), Some("mine"));
+}
+
+const SOURCES: &str = r#"
+public_url = "https://leadflow.example.com/"
+[webhooks.sources.signed]
+mode = "standard"
+tenant = "other"
+[webhooks.sources.peopledata]
+mode = "hmac"
+timestamp_header = "X-Time"
+[webhooks.sources.plain-one]
+mode = "secret_header"
+"#;
+
+#[test]
+fn sources_of_webhooks_have_modes_headers_and_secrets_that_overlap() {
+    let environment = [("LEADFLOW_WEBHOOK_SECRET_PLAIN_ONE", " new  old "), ("UNIPILE_WEBHOOK_SECRET", "next last")];
+    let config = load(SOURCES, &environment).unwrap();
+    assert_eq!(config.public_url.as_deref(), Some("https://leadflow.example.com"));
+    let sources = &config.webhooks.sources;
+    assert_eq!((&sources["signed"].mode, sources["signed"].tenant.as_deref()), (&WebhookMode::Standard, Some("other")));
+    let hmac = WebhookMode::Hmac { timestamp_header: "x-time".into(), signature_header: "x-signal-signature".into() };
+    assert_eq!(sources["peopledata"].mode, hmac);
+    assert_eq!(sources["plain-one"].mode, WebhookMode::SecretHeader { header: "x-webhook-secret".into() });
+    let secrets = |secrets: &[SecretString]| -> Vec<String> {
+        secrets.iter().map(|secret| secret.expose_secret().to_owned()).collect()
+    };
+    assert_eq!(secrets(&sources["plain-one"].secrets), ["new", "old"]);
+    assert_eq!(secrets(&config.webhooks.unipile_secrets), ["next", "last"]);
+    assert!(sources["signed"].secrets.is_empty());
+}
+
+#[test]
+fn mistakes_in_sources_of_webhooks_are_told() {
+    let refused = |text: &str| load(text, &[]).unwrap_err().list.remove(0).message;
+    let source = |name: &str, rest: &str| format!("[webhooks.sources.{name}]\n{rest}");
+    assert_eq!(
+        refused(&source("x", "mode = \"open\"")),
+        "`webhooks.sources.x.mode` must be one of `standard`, `hmac`, `secret_header`"
+    );
+    assert!(refused(&source("x", "mod = \"hmac\"")).contains("unknown key `mod`"));
+    assert!(refused(&source("Big", "mode = \"hmac\"")).ends_with("is not the name of a source"));
+    assert!(refused(&source("unipile", "mode = \"hmac\"")).ends_with("is taken by other events"));
+    assert!(
+        refused(&source("x", "mode = \"standard\"\nsecret_header = \"x\"")).ends_with("has no meaning in this mode")
+    );
+    assert!(
+        refused(&source("x", "mode = \"hmac\"\nsignature_header = \"a b\"")).ends_with("is not the name of a header")
+    );
+    for url in ["http://leadflow.example.com", "leadflow", "https://a.example/?b"] {
+        let message = refused(&format!("public_url = \"{url}\""));
+        assert!(message.ends_with("is not an address that mails may link to"), "{message}");
+    }
+    let mistakes = load(SOURCES, &[("LEADFLOW_WEBHOOK_SECRET_SIGNED", "né")]).unwrap_err();
+    assert!(!mistakes.to_string().contains("né"), "{mistakes}");
 }
 
 #[test]
@@ -90,10 +146,12 @@ fn a_child_process_gets_the_same_configuration() {
     tuned.timings.heartbeat_ms = 321;
     tuned.store.max_mib = Some(9);
     tuned.models.serper_credit = MicroUsd(1_234);
-    let mixed =
-        load("", &[("GEMINI_API_KEY", "real"), ("UNIPILE_API_KEY", "real"), ("UNIPILE_WEBHOOK_SECRET", "mine")])
-            .unwrap()
-            .with_sandbox("http://127.0.0.1:8900");
+    let mixed = load(
+        SOURCES,
+        &[("GEMINI_API_KEY", "real"), ("UNIPILE_API_KEY", "real"), ("UNIPILE_WEBHOOK_SECRET", "new old")],
+    )
+    .unwrap()
+    .with_sandbox("http://127.0.0.1:8900");
     for config in [Config::default(), tuned, mixed] {
         let secrets = config.secret_env();
         let environment: Vec<_> = secrets.iter().map(|(name, secret)| (*name, secret.expose_secret())).collect();
@@ -148,7 +206,7 @@ fn mistakes_of_the_environment_name_the_variable_and_never_its_value() {
         ("LEADFLOW_STORE_URL", "hidden"),
         ("LEADFLOW_GEMINI_URL", "hidden"),
         ("HUNTER_API_KEY", "hidden hidden"),
-        ("UNIPILE_WEBHOOK_SECRET", "hidden hidden"),
+        ("UNIPILE_WEBHOOK_SECRET", "hidden hiddén"),
     ];
     let text = load("", &environment).unwrap_err().to_string();
     for (name, _) in environment {

@@ -1,18 +1,23 @@
 //! Messages and mails from people: what they mean, and which enrollments they end.
 
 use super::whom::{self, Open};
-use super::{Applied, Scope, unmatched, workflow_of};
+use super::{Applied, By, Scope, absence, unmatched, workflow_of};
 use crate::senders::{EventKind, ProviderEvent};
 use crate::store::StoreError;
+use crate::store::accounts::Account;
 use crate::store::enrollments::end_enrollment;
 use crate::store::persons::bury_email;
-use crate::store::replies::{NewReply, add_reply};
+use crate::store::replies::{NewReply, Reply, add_reply};
 use crate::store::searches::from_json;
 use crate::store::suppressions::suppress;
+use crate::store::touches::release_planned;
+use leadflow_workflows::domain::ids::ReplyId;
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
 use leadflow_workflows::domain::replies::{Incoming, ReplyKind, Report, classify};
 use leadflow_workflows::domain::sequence::{Sequence, StopOn};
 use leadflow_workflows::domain::suppression::{SuppressionKind, SuppressionOrigin};
+use leadflow_workflows::reply_reading;
+use sqlx::AnyConnection;
 
 /// A message whose person and meaning are known.
 struct Answer<'a> {
@@ -25,10 +30,44 @@ struct Answer<'a> {
     /// From which a mail came, or which it is about.
     address: Option<String>,
     at_ms: i64,
+    /// Until when the writer of an absence note is away.
+    absent_until_ms: Option<i64>,
+}
+
+/// What a message or mail of somebody else says by the rules alone: no model is waited for.
+pub fn meaning(event: &EventKind) -> Option<ReplyKind> {
+    let incoming = match event {
+        EventKind::Message { is_ours: false, text, .. } => Incoming { text, ..Incoming::default() },
+        EventKind::Mail {
+            is_ours: false,
+            subject,
+            text,
+            auto_submitted,
+            may_be_automatic,
+            bounced_address,
+            complaint_address,
+            ..
+        } => Incoming {
+            subject,
+            text,
+            is_email: true,
+            is_automatic: *auto_submitted,
+            may_be_automatic: *may_be_automatic,
+            report: match (complaint_address, bounced_address) {
+                (Some(_), _) => Some(Report::Spam),
+                (None, Some(_)) => Some(Report::Undeliverable),
+                (None, None) => None,
+            },
+        },
+        _ => return None,
+    };
+    Some(classify(&incoming))
 }
 
 pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {
-    let EventKind::Message { chat_id, message_id, text, person_provider_id, .. } = &event.what else {
+    let (EventKind::Message { chat_id, message_id, text, person_provider_id, .. }, Some(kind)) =
+        (&event.what, meaning(&event.what))
+    else {
         return Ok(Applied::default());
     };
     let by_profile = match person_provider_id {
@@ -45,43 +84,26 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
     whom::note_chat(scope, &person_id, chat_id).await?;
     let answer = Answer {
         person_id,
-        kind: classify(&Incoming { text, ..Incoming::default() }),
+        kind,
         is_complaint: false,
         channel: Channel::Linkedin,
         message_id,
         text,
         address: None,
         at_ms: event.at_ms.unwrap_or(scope.now_ms),
+        absent_until_ms: None,
     };
     answered(scope, &answer).await
 }
 
 pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {
-    let EventKind::Mail {
-        email_id,
-        from,
-        subject,
-        text,
-        in_reply_to,
-        auto_submitted,
-        bounced_address,
-        complaint_address,
-        ..
-    } = &event.what
+    let (
+        EventKind::Mail { email_id, from, subject, text, in_reply_to, bounced_address, complaint_address, .. },
+        Some(kind),
+    ) = (&event.what, meaning(&event.what))
     else {
         return Ok(Applied::default());
     };
-    let kind = classify(&Incoming {
-        subject,
-        text,
-        is_email: true,
-        is_automatic: *auto_submitted,
-        report: match (complaint_address, bounced_address) {
-            (Some(_), _) => Some(Report::Spam),
-            (None, Some(_)) => Some(Report::Undeliverable),
-            (None, None) => None,
-        },
-    });
     let address = complaint_address.as_ref().or(bounced_address.as_ref()).unwrap_or(from).to_lowercase();
     let by_address = whom::by_address(scope, &address).await?;
     let person_id = match (by_address, in_reply_to) {
@@ -96,6 +118,7 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         }
         return Ok(unmatched("the mail is from nobody known here"));
     };
+    let at_ms = event.at_ms.unwrap_or(scope.now_ms);
     let answer = Answer {
         person_id,
         kind,
@@ -104,7 +127,29 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         message_id: email_id,
         text: if text.is_empty() { subject } else { text },
         address: Some(address),
-        at_ms: event.at_ms.unwrap_or(scope.now_ms),
+        at_ms,
+        absent_until_ms: (kind == ReplyKind::OutOfOffice).then(|| absence::until_ms(subject, text, at_ms)),
+    };
+    answered(scope, &answer).await
+}
+
+/// What an opt-out by mail does, for one by the link in a mail.
+pub(super) async fn unsubscribed(
+    scope: &mut Scope<'_>,
+    person_id: String,
+    address: &str,
+    message_id: &str,
+) -> Result<Applied, StoreError> {
+    let answer = Answer {
+        person_id,
+        kind: ReplyKind::OptOut,
+        is_complaint: false,
+        channel: Channel::Email,
+        message_id,
+        text: "",
+        address: Some(address.to_owned()),
+        at_ms: scope.now_ms,
+        absent_until_ms: None,
     };
     answered(scope, &answer).await
 }
@@ -123,15 +168,79 @@ async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied,
         kind: answer.kind.name(),
         provider_message_id: answer.message_id,
         text: answer.text,
+        address: answer.address.as_deref(),
         at_ms: answer.at_ms,
     };
-    let tenant = &scope.account.tenant;
-    if !add_reply(scope.transaction, tenant, &new, scope.now_ms).await? {
+    let Some(reply_id) = add_reply(scope.transaction, &scope.account.tenant, &new, scope.now_ms).await? else {
         return Ok(Applied { person_id, effect: "known already".into(), ..Applied::default() });
+    };
+    match answer.kind {
+        ReplyKind::OutOfOffice => postponed(scope, answer).await,
+        ReplyKind::Automatic => {
+            Ok(Applied { person_id, effect: "an automatic answer: ends nothing".into(), ..Applied::default() })
+        }
+        ReplyKind::OptOut | ReplyKind::Bounce => ended(scope, answer).await,
+        ReplyKind::Reply => {
+            let mut applied = ended(scope, answer).await?;
+            applied.tell.push(reply_reading::workflow_id(&ReplyId(reply_id)));
+            Ok(applied)
+        }
     }
-    if answer.kind == ReplyKind::OutOfOffice {
-        return Ok(Applied { person_id, effect: "an absence note: ends nothing".into(), ..Applied::default() });
+}
+
+/// Nobody who is away is contacted before they are back, on any channel.
+async fn postponed(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied, StoreError> {
+    let person_id = Some(answer.person_id.clone());
+    let Some(until_ms) = answer.absent_until_ms.filter(|until_ms| *until_ms > scope.now_ms) else {
+        let effect = "an absence note that is over: ends nothing".into();
+        return Ok(Applied { person_id, effect, ..Applied::default() });
+    };
+    let tenant = &scope.account.tenant;
+    sqlx::query(
+        "UPDATE persons SET absent_until_ms = $3 \
+         WHERE tenant = $1 AND id = $2 AND (absent_until_ms IS NULL OR absent_until_ms < $3)",
+    )
+    .bind(tenant)
+    .bind(&answer.person_id)
+    .bind(until_ms)
+    .execute(&mut *scope.transaction)
+    .await?;
+    let mut tell = Vec::new();
+    for open in whom::open_enrollments(scope, &answer.person_id).await? {
+        release_planned(scope.transaction, tenant, &open.id).await?;
+        tell.push(workflow_of(&open.id));
     }
+    let effect = format!("an absence note: enrollments put off: {}", tell.len());
+    Ok(Applied { person_id, effect, tell, settled: false })
+}
+
+/// Acts on an opt-out that a model has read in a person's reply, as on one that the rules know, under the same locks. The ids of
+/// the workflows that are to look.
+pub(in crate::outreach) async fn opted_out(
+    transaction: &mut AnyConnection,
+    for_update: &'static str,
+    account: &Account,
+    reply: &Reply,
+    now_ms: i64,
+) -> Result<Vec<String>, StoreError> {
+    let mut scope = Scope { transaction, for_update, account, by: By::List, now_ms };
+    let answer = Answer {
+        person_id: whom::locked(&mut scope, reply.person_id.clone()).await?,
+        kind: ReplyKind::OptOut,
+        is_complaint: false,
+        channel: Channel::named(&reply.channel).ok_or_else(|| StoreError::unreadable("channel"))?,
+        message_id: "",
+        text: "",
+        address: reply.address.clone(),
+        at_ms: reply.at_ms,
+        absent_until_ms: None,
+    };
+    Ok(ended(&mut scope, &answer).await?.tell)
+}
+
+/// Ends what an answer ends, and suppresses what it suppresses.
+async fn ended(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied, StoreError> {
+    let tenant = &scope.account.tenant;
     let mut tell = Vec::new();
     let mut ended = 0;
     for open in whom::open_enrollments(scope, &answer.person_id).await? {
@@ -145,7 +254,7 @@ async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied,
     match answer.kind {
         ReplyKind::OptOut => suppress_person(scope, answer).await?,
         ReplyKind::Bounce => bury_address(scope, answer).await?,
-        ReplyKind::Reply | ReplyKind::OutOfOffice => {}
+        ReplyKind::Reply | ReplyKind::OutOfOffice | ReplyKind::Automatic => {}
     }
     let mut others = 0;
     if matches!(answer.kind, ReplyKind::Reply | ReplyKind::OptOut) {
@@ -166,7 +275,7 @@ async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied,
         (_, 0) => format!("{}: enrollments ended: {ended}", answer.kind.name()),
         _ => format!("{}: enrollments ended: {ended}, of colleagues: {others}", answer.kind.name()),
     };
-    Ok(Applied { person_id, effect, tell, settled: false })
+    Ok(Applied { person_id: Some(answer.person_id.clone()), effect, tell, settled: false })
 }
 
 /// Whether the message came after an enrollment of the person began: a history that is read anew brings older ones.
@@ -196,7 +305,7 @@ async fn end_of(
         }
         ReplyKind::Reply => StopOn::Reply,
         ReplyKind::Bounce => StopOn::Bounce,
-        ReplyKind::OutOfOffice => return Ok(None),
+        ReplyKind::OutOfOffice | ReplyKind::Automatic => return Ok(None),
     };
     if open.started_at_ms > answer.at_ms || !stops_on(scope, &open.sequence_id, stop_on).await? {
         return Ok(None);

@@ -4,16 +4,25 @@
 //! sees what the event did, and a call that was claimed before has begun by [`Received::answer_at_ms`]: once an event is
 //! answered, no contact that it forbids begins.
 
+mod absence;
 mod incoming;
 mod own;
+mod person_change;
 mod tell;
+mod unsubscribe;
 mod whom;
 
 #[cfg(test)]
 pub(super) mod tests;
 
+pub use incoming::meaning;
+pub(super) use incoming::opted_out;
 pub(super) use own::same_text;
-pub use tell::{TellError, Teller, tell, tell_leftovers};
+pub use person_change::{
+    ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
+};
+pub use tell::{Leftovers, TellError, Teller, Workflows, tell, tell_leftovers, teller};
+pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
 
 use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
@@ -22,6 +31,7 @@ use crate::store::enrollments::lock_account;
 use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, discard, insert, note_effect};
 use crate::store::searches::{from_json, to_json};
 use crate::store::{Store, StoreError};
+use crate::telemetry::traces;
 use futures::FutureExt;
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::ids::{AccountId, EnrollmentId};
@@ -31,10 +41,11 @@ use sqlx::{AnyConnection, AssertSqlSafe};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The only provider that tells anything so far.
+/// The provider of accounts; other sources are vendors of people's data, by their names in the configuration.
 const SOURCE: &str = "unipile";
-/// How long, in real time, who stored an event has to tell the workflows before a sweeper does.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long, in real time, who has taken an event has to tell the workflows before somebody else does. What is told twice
+/// does no harm.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// An event that is stored, now or before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +76,12 @@ pub(crate) enum By {
     Webhook,
     /// By reading the provider's lists, which are full of people that are none of our business.
     List,
+}
+
+/// Until when the writer of an absence note is away, by its text.
+pub fn absent_until_ms(event: &ProviderEvent) -> Option<i64> {
+    let (EventKind::Mail { subject, text, .. }, Some(at_ms)) = (&event.what, event.at_ms) else { return None };
+    Some(absence::until_ms(subject, text, at_ms))
 }
 
 /// What an event did.
@@ -99,8 +116,11 @@ pub async fn reprocess(
     tenant: &str,
     event: &StoredEvent,
 ) -> Result<Option<Received>, StoreError> {
-    if store.knows_event(&event.source, &event.event_key).await? {
+    if store.knows_event(tenant, &event.source, &event.event_key).await? {
         return Ok(None);
+    }
+    if event.source != SOURCE {
+        return person_change::again(store, clock, tenant, event).await.map(Some);
     }
     record(store, clock, tenant, &from_json(&event.body)?, By::Webhook).await
 }
@@ -114,15 +134,18 @@ pub(crate) async fn record(
     event: &ProviderEvent,
     by: By,
 ) -> Result<Option<Received>, StoreError> {
-    let lease_ms = clock.virtual_ms(LEASE);
+    // Who takes events in has them told by whoever tells of leftovers, which makes one signal of many.
+    let lease_ms = if by == By::Webhook { 0 } else { clock.virtual_ms(LEASE) };
     let body = &to_json(event);
+    let account = &account(store, &event.account).await?;
+    let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
+    let store = &store.for_tenant(tenant);
+    let traceparent = &traces::traceparent();
     store
         .write(|transaction| {
             async move {
                 let now_ms = clock.now_ms();
-                let account = account(transaction, &event.account).await?;
-                let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
-                let mut id = Uuid::now_v7().to_string();
+                let id = Uuid::now_v7().to_string();
                 let new = NewEvent {
                     id: &id,
                     tenant,
@@ -131,22 +154,16 @@ pub(crate) async fn record(
                     kind: kind(&event.what),
                     account_id: account.as_ref().map(|account| account.id.as_str()),
                     body,
+                    is_hint: false,
                     now_ms,
                     lease_until_ms: now_ms.saturating_add(lease_ms),
+                    traceparent: traceparent.as_deref(),
                 };
-                let is_new = insert(transaction, &new).await?;
-                if !is_new {
-                    let known = by_key(transaction, SOURCE, &event.key, store.for_update()).await?;
-                    let known = known.ok_or_else(|| StoreError::unreadable("event_key"))?;
-                    if known.person_id.is_some() || !known.effect.starts_with(UNMATCHED) {
-                        let answer_at_ms =
-                            answer_at_ms(transaction, tenant, known.person_id.as_deref(), &known.tell, now_ms).await?;
-                        let tell = if known.signalled_at_ms.is_none() { known.tell } else { Vec::new() };
-                        return Ok(Some(Received { event_id: known.id, is_new, settled: false, tell, answer_at_ms }));
-                    }
-                    id = known.id;
-                }
-                let applied = match &account {
+                let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
+                    Kept::Known(received) => return Ok(Some(received)),
+                    Kept::Unapplied { id, is_new } => (id, is_new),
+                };
+                let applied = match account {
                     Some(account) => {
                         let for_update = store.for_update();
                         apply(&mut Scope { transaction, for_update, account, by, now_ms }, event).await?
@@ -161,21 +178,56 @@ pub(crate) async fn record(
                     discard(transaction, tenant, &id).await?;
                     return Ok(None);
                 }
-                let effect = Effect {
-                    account_id: account.as_ref().map(|account| account.id.as_str()),
-                    person_id: applied.person_id.as_deref(),
-                    text: &applied.effect,
-                    tell: &applied.tell,
-                };
-                note_effect(transaction, tenant, &id, &effect, now_ms).await?;
-                let answer_at_ms =
-                    answer_at_ms(transaction, tenant, applied.person_id.as_deref(), &applied.tell, now_ms).await?;
-                let Applied { settled, tell, .. } = applied;
-                Ok(Some(Received { event_id: id, is_new, settled, tell, answer_at_ms }))
+                let account_id = account.as_ref().map(|account| account.id.as_str());
+                noted(transaction, tenant, id, is_new, account_id, applied, now_ms).await.map(Some)
             }
             .boxed()
         })
         .await
+}
+
+/// An event in the store, before it is applied.
+enum Kept {
+    /// It has had its effect.
+    Known(Received),
+    /// It is new, or concerned nobody when it came.
+    Unapplied { id: String, is_new: bool },
+}
+
+async fn keep(transaction: &mut AnyConnection, for_update: &str, new: &NewEvent<'_>) -> Result<Kept, StoreError> {
+    if insert(transaction, new).await? {
+        return Ok(Kept::Unapplied { id: new.id.to_owned(), is_new: true });
+    }
+    let Some(known) = by_key(transaction, new.tenant, new.source, new.event_key, for_update).await? else {
+        // It is stored with another tenant, who had nobody's events until this account was known.
+        let event_id = new.id.to_owned();
+        let received = Received { event_id, is_new: false, settled: false, tell: Vec::new(), answer_at_ms: None };
+        return Ok(Kept::Known(received));
+    };
+    if known.person_id.is_none() && known.effect.starts_with(UNMATCHED) {
+        return Ok(Kept::Unapplied { id: known.id, is_new: false });
+    }
+    let person_id = known.person_id.as_deref();
+    let answer_at_ms = answer_at_ms(transaction, new.tenant, person_id, &known.tell, new.now_ms).await?;
+    let tell = if known.signalled_at_ms.is_none() { known.tell } else { Vec::new() };
+    Ok(Kept::Known(Received { event_id: known.id, is_new: false, settled: false, tell, answer_at_ms }))
+}
+
+/// Writes down what an event did.
+async fn noted(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    event_id: String,
+    is_new: bool,
+    account_id: Option<&str>,
+    applied: Applied,
+    now_ms: i64,
+) -> Result<Received, StoreError> {
+    let Applied { person_id, effect: text, tell, settled } = &applied;
+    let person_id = person_id.as_deref();
+    note_effect(transaction, tenant, &event_id, &Effect { account_id, person_id, text, tell }, now_ms).await?;
+    let answer_at_ms = answer_at_ms(transaction, tenant, person_id, tell, now_ms).await?;
+    Ok(Received { event_id, is_new, settled: *settled, tell: applied.tell, answer_at_ms })
 }
 
 const UNMATCHED: &str = "unmatched";
@@ -184,10 +236,11 @@ fn unmatched(why: &str) -> Applied {
     Applied { effect: format!("{UNMATCHED}: {why}"), ..Applied::default() }
 }
 
-async fn account(transaction: &mut AnyConnection, provider_account_id: &str) -> Result<Option<Account>, StoreError> {
+/// The account that an event is about. To whom it belongs, only the store of the whole installation knows.
+async fn account(store: &Store, provider_account_id: &str) -> Result<Option<Account>, StoreError> {
     let sql = format!("SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE provider = $1 AND provider_account_id = $2");
-    let row =
-        sqlx::query(AssertSqlSafe(sql)).bind(SOURCE).bind(provider_account_id).fetch_optional(transaction).await?;
+    let select = sqlx::query(AssertSqlSafe(sql)).bind(SOURCE).bind(provider_account_id);
+    let row = select.fetch_optional(store.read()).await.map_err(|error| store.error(error))?;
     row.as_ref().map(read_account_row).transpose()
 }
 

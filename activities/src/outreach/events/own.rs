@@ -119,8 +119,8 @@ async fn settle_or_pause(
     } else if touch.provider_message_id.is_none() && touch.action != Action::Invite {
         sqlx::query(
             "UPDATE touches SET provider_message_id = $3, provider_chat_id = COALESCE(provider_chat_id, $4) \
-             WHERE tenant = $1 AND id = $2 AND NOT EXISTS \
-             (SELECT 1 FROM touches o WHERE o.account_id = touches.account_id AND o.provider_message_id = $3)",
+             WHERE tenant = $1 AND id = $2 AND NOT EXISTS (SELECT 1 FROM touches o WHERE o.tenant = $1 \
+             AND o.account_id = touches.account_id AND o.provider_message_id = $3)",
         )
         .bind(&scope.account.tenant)
         .bind(&touch.id)
@@ -242,9 +242,10 @@ async fn by_hand(scope: &mut Scope<'_>, person_id: String, shown: &Shown<'_>) ->
         kind: OWNER,
         provider_message_id: shown.message_id,
         text: shown.stored_text,
+        address: None,
         at_ms: shown.at_ms,
     };
-    if !add_reply(scope.transaction, tenant, &new, now_ms).await? {
+    if add_reply(scope.transaction, tenant, &new, now_ms).await?.is_none() {
         return Ok(Applied { person_id: Some(person_id), effect: "known already".into(), ..Applied::default() });
     }
     let mut tell = Vec::with_capacity(open.len());

@@ -3,7 +3,7 @@
 use super::Scope;
 use crate::store::StoreError;
 use crate::store::enrollments::lock_person;
-use sqlx::Row;
+use sqlx::{AnyConnection, Row};
 
 /// An enrollment that may go on.
 #[derive(Clone, Debug)]
@@ -84,18 +84,29 @@ pub(super) async fn note_chat(scope: &mut Scope<'_>, person_id: &str, chat_id: &
 }
 
 pub(super) async fn by_address(scope: &mut Scope<'_>, address: &str) -> Result<Option<String>, StoreError> {
-    let person_id = sqlx::query_scalar(
-        "SELECT id FROM persons WHERE tenant = $1 AND (email = $2 \
-         OR id IN (SELECT person_id FROM person_emails WHERE tenant = $1 AND email = $2)) ORDER BY id LIMIT 1",
-    )
-    .bind(&scope.account.tenant)
-    .bind(address.to_lowercase())
-    .fetch_optional(&mut *scope.transaction)
-    .await?;
-    match person_id {
-        Some(person_id) => locked(scope, person_id).await.map(Some),
-        None => Ok(None),
+    let emails = [address.to_lowercase()];
+    known_by(scope.transaction, scope.for_update, &scope.account.tenant, None, &emails).await
+}
+
+/// The person who has this profile, or else one of these addresses; all in lower case.
+pub(super) async fn known_by(
+    transaction: &mut AnyConnection,
+    for_update: &str,
+    tenant: &str,
+    public_id: Option<&str>,
+    emails: &[String],
+) -> Result<Option<String>, StoreError> {
+    let by_profile = "SELECT id FROM persons WHERE tenant = $1 AND linkedin_public_id = $2";
+    let by_address = "SELECT id FROM persons WHERE tenant = $1 AND (email = $2 \
+         OR id IN (SELECT person_id FROM person_emails WHERE tenant = $1 AND email = $2)) ORDER BY id LIMIT 1";
+    let keys = public_id.map(|id| (by_profile, id));
+    for (sql, key) in keys.into_iter().chain(emails.iter().map(|email| (by_address, email.as_str()))) {
+        let person_id = sqlx::query_scalar(sql).bind(tenant).bind(key).fetch_optional(&mut *transaction).await?;
+        if let Some(person_id) = person_id {
+            return lock(transaction, for_update, tenant, person_id).await.map(Some);
+        }
     }
+    Ok(None)
 }
 
 /// The person to whom we sent the mail that this one answers, from whatever address they did.
@@ -123,18 +134,26 @@ async fn by_touch(scope: &mut Scope<'_>, mail_id: &str) -> Result<Option<String>
     }
 }
 
-async fn locked(scope: &mut Scope<'_>, person_id: String) -> Result<String, StoreError> {
-    let mut person_id = person_id;
+pub(super) async fn locked(scope: &mut Scope<'_>, person_id: String) -> Result<String, StoreError> {
+    lock(scope.transaction, scope.for_update, &scope.account.tenant, person_id).await
+}
+
+/// Locks a person, or in their place the one whom they turned out to be.
+pub(super) async fn lock(
+    transaction: &mut AnyConnection,
+    for_update: &str,
+    tenant: &str,
+    mut person_id: String,
+) -> Result<String, StoreError> {
     loop {
-        lock_person(scope.transaction, scope.for_update, &scope.account.tenant, &person_id).await?;
+        lock_person(transaction, for_update, tenant, &person_id).await?;
         let merged_into: Option<Option<String>> =
             sqlx::query_scalar("SELECT merged_into FROM persons WHERE tenant = $1 AND id = $2")
-                .bind(&scope.account.tenant)
+                .bind(tenant)
                 .bind(&person_id)
-                .fetch_optional(&mut *scope.transaction)
+                .fetch_optional(&mut *transaction)
                 .await?;
         match merged_into.flatten() {
-            // They turned out to be somebody known, who is locked in their place.
             Some(survivor) if survivor != person_id => person_id = survivor,
             _ => return Ok(person_id),
         }

@@ -1,7 +1,9 @@
 //! What has to hold whatever happens, against the stand-in's ledger: limits, what follows from each error, and that a
 //! repeated activity contacts nobody again.
 
+mod absences;
 mod errors;
 mod limits;
+mod one_click;
 mod repeats;
 mod world;

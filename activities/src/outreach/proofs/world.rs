@@ -34,6 +34,8 @@ pub(super) const LINKEDIN: &str = "acc_li_1";
 pub(super) const MAILBOX: &str = "acc_mail_1";
 /// The step that the tests are about.
 pub(super) const STEP: &str = "touch";
+/// Where the links in mails lead.
+pub(super) const PUBLIC_URL: &str = "https://leadflow.example.com";
 const TENANT: &str = "default";
 
 pub(super) struct World {
@@ -81,7 +83,8 @@ impl World {
         };
         let config = SandboxConfig { clock, unipile: options, ..SandboxConfig::default() };
         let sandbox = Sandbox::start(config).await.expect("a free port");
-        let config = Arc::new(Config { timings, ..Config::sandbox(&sandbox.base_url()) });
+        let public_url = Some(PUBLIC_URL.into());
+        let config = Arc::new(Config { public_url, timings, ..Config::sandbox(&sandbox.base_url()) });
         let sender = Arc::new(unipile(&config, clock));
         let work = work(store, &config, clock, sender);
         let mut world = Self { store: store.clone(), sandbox, clock, work, config, leads: Vec::new() };

@@ -64,7 +64,7 @@ impl Reader<'_> {
         let now_ms = self.clock.now_ms();
         if self.store.settle_found_invite(&account.tenant, invite, &invitation.id, now_ms).await? {
             books.settled += 1;
-            self.teller.look(&workflow_id(&EnrollmentId(invite.enrollment_id.clone()))).await?;
+            self.teller.look(&account.tenant, &workflow_id(&EnrollmentId(invite.enrollment_id.clone()))).await?;
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Reader<'_> {
     async fn decline(&self, account: &Account, invite: &OpenInvite, books: &mut Books) -> Result<(), ReadError> {
         if self.store.note_declined(&account.tenant, invite, self.clock.now_ms()).await? {
             books.learnt += 1;
-            self.teller.look(&workflow_id(&EnrollmentId(invite.enrollment_id.clone()))).await?;
+            self.teller.look(&account.tenant, &workflow_id(&EnrollmentId(invite.enrollment_id.clone()))).await?;
         }
         Ok(())
     }

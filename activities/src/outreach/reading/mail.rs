@@ -45,6 +45,7 @@ impl Reader<'_> {
                     tracking_id: mail.tracking_id,
                     is_ours: mail.is_ours,
                     auto_submitted: mail.auto_submitted,
+                    may_be_automatic: mail.may_be_automatic,
                     bounced_address: mail.bounced_address,
                     complaint_address: mail.complaint_address,
                 },

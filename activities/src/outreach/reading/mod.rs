@@ -125,7 +125,7 @@ impl Reader<'_> {
         books: &mut Books,
         but: Option<&str>,
     ) -> Result<bool, ReadError> {
-        if self.store.knows_event(&account.provider, &event.key).await? {
+        if self.store.knows_event(&account.tenant, &account.provider, &event.key).await? {
             return Ok(false);
         }
         let Some(received) = record(self.store, self.clock, &account.tenant, event, By::List).await? else {

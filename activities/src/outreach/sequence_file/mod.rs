@@ -9,7 +9,8 @@ use crate::config::mistakes::{Mistakes, read_text};
 use leadflow_workflows::domain::permits::DAY_MS;
 use leadflow_workflows::domain::sequence::{Sequence, Step, StepKind, StopOn};
 use serde_json::Value;
-use shape::{Document, StepTable};
+pub use shape::Document;
+use shape::StepTable;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -48,30 +49,14 @@ pub fn parse_json(text: &str) -> Result<Sequence, Mistakes> {
     const FILE: &str = "sequence";
     let no_json = |problem: String| Mistakes::one(FILE, problem, "send an object with `name` and a list `step`");
     let value: Value = serde_json::from_str(text).map_err(|error| no_json(format!("is not JSON: {error}")))?;
-    let text = toml::to_string(&without_nulls(value)).map_err(|_| no_json("is not an object".into()))?;
-    checked(|check| document::parse(FILE, &text, "", check), &|_| Err(no_files())).map_err(|mut mistakes| {
-        mistakes.text.clear();
-        for mistake in &mut mistakes.list {
-            mistake.span = None;
-        }
-        mistakes
-    })
+    if !value.is_object() {
+        return Err(no_json("is not an object".into()));
+    }
+    checked(|check| document::from_json(FILE, value, check), &|_| Err(no_files()))
 }
 
 fn no_files() -> (String, String) {
     ("names a file, which cannot be read here".into(), "put the text itself here".into())
-}
-
-/// TOML has no null; a key that is null is not there.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(entries) => {
-            let entries = entries.into_iter().filter(|(_, value)| !value.is_null());
-            Value::Object(entries.map(|(key, value)| (key, without_nulls(value))).collect())
-        }
-        Value::Array(entries) => Value::Array(entries.into_iter().map(without_nulls).collect()),
-        other => other,
-    }
 }
 
 /// Text of a file that a step names, or what is wrong with it and what to do.

@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
+/// A sequence as its author writes it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Document {
+#[schemars(rename = "WrittenSequence")]
+pub struct Document {
     /// Finds the sequence again: a-z, 0-9, `_` and `-`.
     pub(super) name: String,
     /// What ends an enrollment early; all three when left out.

@@ -11,12 +11,13 @@ pub use text::TextProblem;
 pub use tokens::{BusinessTokens, CampaignTokens, LeadTokens, SenderTokens, Tokens};
 
 use leadflow_workflows::domain::sequence::{Step, StepKind};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt;
 use text::{Part, Text};
 
 /// What a contact says. The text of an email is its Markdown; `html` is there for emails only.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Message {
     pub subject: Option<String>,
     /// Empty for an invitation without note, and for a step that says nothing.

@@ -114,6 +114,7 @@ fn mail_event(event: &Value, name: &str) -> Result<ProviderEvent, EventError> {
             tracking_id: text(event, "tracking_id"),
             is_ours: letter.is_ours,
             auto_submitted: report.auto_submitted,
+            may_be_automatic: report.may_be_automatic,
             bounced_address: report.bounced_address,
             complaint_address: report.complaint_address,
         },

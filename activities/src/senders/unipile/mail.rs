@@ -19,25 +19,13 @@ pub(super) struct Letter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Report {
     pub(super) auto_submitted: bool,
+    pub(super) may_be_automatic: bool,
     pub(super) bounced_address: Option<String>,
     pub(super) complaint_address: Option<String>,
 }
 
 /// Local parts, in small letters, of what writes reports: not every mailbox hands headers on.
 const REPORTERS: [&str; 5] = ["mailer-daemon", "postmaster", "feedback", "fbl", "abuse"];
-
-/// Beginnings of subjects of absence notes, in small letters.
-const ABSENCE_SUBJECTS: [&str; 9] = [
-    "automatic reply",
-    "auto reply",
-    "auto-reply",
-    "autoreply",
-    "out of office",
-    "out of the office",
-    "automatische antwort",
-    "abwesenheitsnotiz",
-    "réponse automatique",
-];
 
 impl Letter {
     pub(super) fn read(mail: &Value) -> Self {
@@ -88,18 +76,26 @@ pub(super) fn report(letter: &Letter) -> Report {
     let complaint_address = || letter.address("Original-Rcpt-To").or_else(|| letter.address("Removal-Recipient"));
     Report {
         auto_submitted: is_report || is_automatic(letter),
+        may_be_automatic: may_be_automatic(letter),
         bounced_address: (is_report && !is_complaint && is_permanent(letter)).then(|| bounced(letter)).flatten(),
         complaint_address: is_complaint.then(complaint_address).flatten(),
     }
 }
 
+/// What only answering programs write. A report of a failure has no sender to answer to.
 fn is_automatic(letter: &Letter) -> bool {
-    let subject = letter.subject.trim().to_lowercase();
-    letter.header("auto-submitted").is_some_and(|value| value != "no")
-        || letter.header("x-autoreply").is_some()
+    letter.header("auto-submitted").is_some_and(|value| value.starts_with("auto-replied"))
+        || letter.header("x-autoreply").is_some_and(|value| value != "no")
         || letter.header("x-autorespond").is_some()
-        || letter.header("precedence").is_some_and(|value| matches!(value.as_str(), "auto_reply" | "bulk" | "junk"))
-        || ABSENCE_SUBJECTS.iter().any(|beginning| subject.starts_with(beginning))
+        || letter.header("precedence").is_some_and(|value| value == "auto_reply")
+        || letter.header("return-path").is_some_and(|value| value == "<>")
+}
+
+/// What programs write, and what stands on people's mails, too, when these come through a help desk or a mailing list.
+fn may_be_automatic(letter: &Letter) -> bool {
+    letter.header("auto-submitted").is_some_and(|value| value.starts_with("auto-"))
+        || letter.header("precedence").is_some_and(|value| matches!(value.as_str(), "bulk" | "junk"))
+        || letter.header("x-auto-response-suppress").is_some_and(|value| value != "none")
 }
 
 /// A report of a delay is no bounce: the mail may still arrive. One that does not say is a failure.
@@ -200,15 +196,25 @@ mod tests {
     }
 
     #[test]
-    fn absence_notes_are_known_by_header_or_subject() {
-        let with = |subject: &str, headers: Value| {
+    fn programs_are_known_by_their_headers() {
+        let with = |name: &str, value: &str| {
             let from = json!({ "identifier": "dana@nordhafen.example" });
-            of(&json!({ "from_attendee": from, "subject": subject, "headers": headers })).auto_submitted
+            let report = of(&json!({ "from_attendee": from, "headers": [{ "name": name, "value": value }] }));
+            (report.auto_submitted, report.may_be_automatic)
         };
-        assert!(with("Re: hello", json!([{ "name": "Auto-Submitted", "value": "auto-replied" }])));
-        assert!(with("Re: hello", json!({ "Precedence": "bulk" })));
-        assert!(with("Automatic reply: hello", json!(null)));
-        assert!(!with("Re: hello", json!([{ "name": "Auto-Submitted", "value": "no" }])));
-        assert!(!with("Re: automatic reply settings", json!(null)));
+        for (name, value, expected) in [
+            ("Auto-Submitted", "auto-replied", (true, true)),
+            ("Auto-Submitted", "auto-generated", (false, true)),
+            ("Auto-Submitted", "no", (false, false)),
+            ("X-Autoreply", "yes", (true, false)),
+            ("Precedence", "auto_reply", (true, false)),
+            ("Precedence", "bulk", (false, true)),
+            ("Precedence", "list", (false, false)),
+            ("X-Auto-Response-Suppress", "All", (false, true)),
+            ("Return-Path", "<>", (true, false)),
+            ("Return-Path", "<dana@nordhafen.example>", (false, false)),
+        ] {
+            assert_eq!(with(name, value), expected, "{name}: {value}");
+        }
     }
 }

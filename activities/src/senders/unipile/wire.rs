@@ -118,6 +118,7 @@ pub(super) fn mail_message(item: &Value) -> Option<MailMessage> {
         in_reply_to: letter.in_reply_to.clone(),
         at_ms: instant_ms(&item["date"]),
         auto_submitted: report.auto_submitted,
+        may_be_automatic: report.may_be_automatic,
         bounced_address: report.bounced_address,
         complaint_address: report.complaint_address,
         from: letter.from,

@@ -2,6 +2,7 @@
 
 use crate::store::searches::small;
 use crate::store::{Store, StoreError};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ pub struct StepCount {
 }
 
 /// Enrollments of a campaign in one state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StateCount {
     pub state: String,
     pub enrollments: u32,

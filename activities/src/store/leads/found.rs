@@ -75,11 +75,13 @@ impl Store {
                     }
                 }
                 refresh_progress(transaction, search.tenant, search.id, None, now_ms).await?;
-                let leads: i64 =
-                    sqlx::query_scalar("SELECT COUNT(*) FROM leads WHERE search_id = $1 AND number IS NOT NULL")
-                        .bind(search.id)
-                        .fetch_one(&mut **transaction)
-                        .await?;
+                let leads: i64 = sqlx::query_scalar(
+                    "SELECT COUNT(*) FROM leads WHERE tenant = $1 AND search_id = $2 AND number IS NOT NULL",
+                )
+                .bind(search.tenant)
+                .bind(search.id)
+                .fetch_one(&mut **transaction)
+                .await?;
                 Ok((small(leads), gap_count(transaction, search.tenant, search.id).await?))
             }
             .boxed()
@@ -248,7 +250,8 @@ async fn store_candidate(
         // A lead on made-up data says nothing about one on real data, and a list is not what a search has paid for.
         "SELECT l.search_id FROM leads l JOIN searches s ON s.id = l.search_id \
          WHERE l.tenant = $1 AND l.person_id = $2 AND l.search_id <> $3 AND l.state IN ('found', 'ready') \
-         AND s.status <> 'imported' AND s.source = (SELECT source FROM searches WHERE id = $3) LIMIT 1",
+         AND s.status <> 'imported' \
+         AND s.source = (SELECT source FROM searches WHERE tenant = $1 AND id = $3) LIMIT 1",
     )
     .bind(search.tenant)
     .bind(&person_id)
@@ -262,9 +265,10 @@ async fn store_candidate(
         .or_else(|| earlier.map(|search_id| format!("known since search {search_id}")));
     // Numbers have no gaps, so the last one counts them.
     let (number, rank): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT COALESCE(MAX(number) + 1, 0) FROM leads WHERE search_id = $1), rank \
-         FROM search_businesses WHERE search_id = $1 AND business_id = $2",
+        "SELECT (SELECT COALESCE(MAX(number) + 1, 0) FROM leads WHERE tenant = $1 AND search_id = $2), rank \
+         FROM search_businesses WHERE tenant = $1 AND search_id = $2 AND business_id = $3",
     )
+    .bind(search.tenant)
     .bind(search.id)
     .bind(business_id)
     .fetch_one(&mut *transaction)
@@ -293,7 +297,7 @@ async fn store_candidate(
 }
 
 /// Notes the address that was found for a person, unless it is somebody else's.
-async fn store_address(
+pub(crate) async fn store_address(
     transaction: &mut AnyConnection,
     for_update: &str,
     tenant: &str,

@@ -97,13 +97,18 @@ pub(crate) async fn erase(
         ),
         format!("DELETE FROM account_people WHERE tenant = $1 AND {who}"),
         format!("DELETE FROM replies WHERE tenant = $1 AND {who}"),
+        format!("DELETE FROM buyer_group_members WHERE tenant = $1 AND {who}"),
+        format!(
+            "UPDATE person_changes SET company = NULL, company_domain = NULL, title = NULL, was_company = '', \
+             was_title = '' WHERE tenant = $1 AND {who}"
+        ),
         format!("UPDATE events SET body = '{{}}', person_id = NULL WHERE tenant = $1 AND {who}"),
     ] {
         sqlx::query(AssertSqlSafe(sql)).bind(tenant).bind(person_id).execute(&mut *transaction).await?;
     }
     sqlx::query(
         "UPDATE persons SET first_name = '', last_name = '', title = '', company = '', location = '', email = NULL, \
-         email_status = NULL, email_confidence = NULL, email_sources = NULL, timezone = NULL, removed_at_ms = $3 \
+         email_status = NULL, email_confidence = NULL, email_sources = NULL, timezone = NULL, absent_until_ms = NULL, removed_at_ms = $3 \
          WHERE tenant = $1 AND (id = $2 OR merged_into = $2)",
     )
     .bind(tenant)

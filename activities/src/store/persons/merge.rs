@@ -28,7 +28,8 @@ pub(super) async fn merge(
     both.move_enrollments().await?;
     both.move_leads(now_ms).await?;
     both.move_accounts_view().await?;
-    for table in ["replies", "events", "person_emails"] {
+    both.move_groups().await?;
+    for table in ["replies", "events", "person_emails", "person_changes"] {
         both.run(&format!("UPDATE {table} SET person_id = $2 WHERE tenant = $1 AND person_id = $3")).await?;
     }
     let (was_removed, is_in_doubt) = (both.move_person().await?, both.gone_is_in_doubt().await?);
@@ -127,6 +128,16 @@ impl Both<'_> {
             }
         }
         Ok(())
+    }
+
+    /// In a group where both are, the one who stays has the place.
+    async fn move_groups(&mut self) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM buyer_group_members WHERE tenant = $1 AND person_id = $3 AND business_id IN \
+             (SELECT business_id FROM buyer_group_members WHERE tenant = $1 AND person_id = $2)",
+        )
+        .await?;
+        self.run("UPDATE buyer_group_members SET person_id = $2 WHERE tenant = $1 AND person_id = $3").await
     }
 
     async fn move_touches(&mut self, same_campaign: &BTreeMap<String, String>) -> Result<(), StoreError> {
@@ -274,13 +285,15 @@ impl Both<'_> {
         .await?;
         let filled = |column: &str| {
             format!(
-                "{column} = CASE WHEN {column} = '' THEN (SELECT g.{column} FROM persons g WHERE g.id = $3) \
-                 ELSE {column} END"
+                "{column} = CASE WHEN {column} = '' THEN \
+                 (SELECT g.{column} FROM persons g WHERE g.tenant = $1 AND g.id = $3) ELSE {column} END"
             )
         };
         let set: Vec<String> = ["first_name", "last_name", "title", "company", "location"].map(filled).into();
         self.run(&format!(
-            "UPDATE persons SET {}, timezone = COALESCE(timezone, (SELECT g.timezone FROM persons g WHERE g.id = $3)) \
+            "UPDATE persons SET {}, timezone = COALESCE(timezone, \
+             (SELECT g.timezone FROM persons g WHERE g.tenant = $1 AND g.id = $3)), \
+             absent_until_ms = (SELECT MAX(g.absent_until_ms) FROM persons g WHERE g.tenant = $1 AND g.id IN ($2, $3)) \
              WHERE tenant = $1 AND id = $2",
             set.join(", ")
         ))

@@ -21,9 +21,10 @@ pub(crate) async fn settle_sent(
 ) -> Result<bool, StoreError> {
     if let Some(message) = provider_message_id {
         let taken: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM touches WHERE provider_message_id = $2 AND id <> $1 \
-             AND account_id = (SELECT account_id FROM touches WHERE id = $1)",
+            "SELECT COUNT(*) FROM touches WHERE tenant = $1 AND provider_message_id = $3 AND id <> $2 \
+             AND account_id = (SELECT account_id FROM touches WHERE tenant = $1 AND id = $2)",
         )
+        .bind(tenant)
         .bind(touch_id)
         .bind(message)
         .fetch_one(&mut *transaction)
@@ -57,6 +58,17 @@ pub(crate) enum Unsent<'a> {
     Released { problem: &'a str, not_before_ms: Option<i64> },
     /// Perhaps done. No problem while the provider has not been asked, or is to be asked again; then what it showed.
     Unknown { problem: Option<&'a str>, not_before_ms: Option<i64> },
+}
+
+impl Unsent<'_> {
+    /// The state that the touch gets, in metrics.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Released { .. } => "released",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
 }
 
 /// Settles a touch that was not, or perhaps not, sent. Does nothing when another attempt or an event was faster.

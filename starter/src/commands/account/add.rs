@@ -4,8 +4,10 @@ use super::super::{print, print_json, tell};
 use super::words::{self, LimitWord};
 use crate::failure::Failure;
 use crate::output::{SANDBOX_SOURCE, printable};
+use crate::outreach::Outreach;
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
+use leadflow_activities::config::Config;
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::senders::{AccountState, SendError, Sender, Verdict};
 use leadflow_activities::store::accounts::NewAccount;
@@ -64,60 +66,130 @@ fn warm_up(text: &str) -> Result<Warming, String> {
 
 pub(super) async fn run(args: &AddArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
-    let name = args.name.trim();
-    if name.is_empty() || name == "last" || name.contains(char::is_control) {
-        return Err(Failure::Failed(
-            "the account needs a name of its own\nhint: give one with --name, not `last`".into(),
-        ));
-    }
-    let linked = linked_account(&site, &args.provider_account).await?;
-    let channel = linked.channel;
-    let outreach = site.outreach().await?;
-    let new = NewAccount {
-        id: Uuid::now_v7().to_string(),
-        tenant: site.tenant().to_owned(),
-        name: name.to_owned(),
-        channel,
-        provider: "unipile".into(),
-        provider_account_id: linked.id,
-        owner_provider_id: linked.owner_provider_id,
-        address: linked.address,
-        source: if site.config.unipile.sandbox { SANDBOX_SOURCE.into() } else { "live".into() },
-        settings: AccountSettings {
-            time_zone: args.zone.clone(),
-            country: args.country.clone(),
-            hours: args.hours.clone(),
-            limits: limits(args, channel, site.clock.now_ms())?,
-            is_free: args.free,
-            from_name: args.from_name.clone(),
-        },
-        now_ms: site.clock.now_ms(),
+    let order = Order {
+        name: args.name.clone(),
+        provider_account: args.provider_account.clone(),
+        zone: args.zone.clone(),
+        country: args.country.clone(),
+        hours: args.hours.clone(),
+        is_free: args.free,
+        limits: args.limit.clone(),
+        warm_up_days: args.warm_up.0,
+        from_name: args.from_name.clone(),
     };
-    if !outreach.start_account(&new).await? {
-        return Err(taken(&outreach.store.accounts(site.tenant()).await?, &new));
-    }
+    let order = order.checked()?;
+    let linked = linked_account(&site.config, &order.provider_account).await?;
+    let outreach = site.outreach().await?;
+    let added = order.add(&outreach, linked, Uuid::now_v7().to_string()).await?;
+    let Added { account: new, warnings } = &added;
     if global.json {
         return print_json(&serde_json::json!({
-            "account_id": new.id, "name": new.name, "channel": channel, "source": new.source, "settings": new.settings,
+            "account_id": new.id, "name": new.name, "channel": new.channel, "source": new.source,
+            "settings": new.settings,
         }));
     }
     print(&format!("{}\n", new.id))?;
-    if linked.status.can_send() == Some(false) {
-        tell("warning: it cannot send now\nhint: ask its owner to connect it again in the provider's dashboard");
-    }
-    if channel == Channel::Linkedin && !linked.is_premium && !args.free {
-        tell(
-            "warning: LinkedIn shows no paid plan for it\nhint: a free one has few invitation notes; add it with --free",
-        );
+    for warning in warnings {
+        tell(&format!("warning: {warning}"));
     }
     tell(&format!("limits and their use: starter account show {}", new.name));
     Ok(())
 }
 
+/// An account to add, as a person describes it.
+pub(crate) struct Order {
+    pub(crate) name: String,
+    pub(crate) provider_account: String,
+    pub(crate) zone: String,
+    pub(crate) country: String,
+    pub(crate) hours: Hours,
+    pub(crate) is_free: bool,
+    pub(crate) limits: Vec<LimitWord>,
+    pub(crate) warm_up_days: Option<u32>,
+    pub(crate) from_name: Option<String>,
+}
+
+/// An account that was added, and what its owner should know.
+pub(crate) struct Added {
+    pub(crate) account: NewAccount,
+    pub(crate) warnings: Vec<&'static str>,
+}
+
+impl Order {
+    pub(crate) fn checked(mut self) -> Result<Self, Failure> {
+        let name = self.name.trim();
+        if name.is_empty() || name == "last" || name.contains(char::is_control) {
+            return Err(Failure::Failed(
+                "the account needs a name of its own\nhint: give one with --name, not `last`".into(),
+            ));
+        }
+        self.name = name.to_owned();
+        Ok(self)
+    }
+
+    /// Stores it under this id and starts the workflow that reads it.
+    pub(crate) async fn add(self, outreach: &Outreach, linked: AccountState, id: String) -> Result<Added, Failure> {
+        let (channel, now_ms) = (linked.channel, outreach.clock.now_ms());
+        let mut warnings = Vec::new();
+        if linked.status.can_send() == Some(false) {
+            warnings.push("it cannot send now\nhint: ask its owner to connect it again in the provider's dashboard");
+        }
+        if channel == Channel::Linkedin && !linked.is_premium && !self.is_free {
+            warnings
+                .push("LinkedIn shows no paid plan for it\nhint: a free one has few invitation notes; add it as free");
+        }
+        let limits = self.limits(channel, now_ms)?;
+        let account = NewAccount {
+            id,
+            tenant: outreach.config.tenant.clone(),
+            name: self.name,
+            channel,
+            provider: "unipile".into(),
+            provider_account_id: linked.id,
+            owner_provider_id: linked.owner_provider_id,
+            address: linked.address,
+            source: if outreach.config.unipile.sandbox { SANDBOX_SOURCE.into() } else { "live".into() },
+            settings: AccountSettings {
+                time_zone: self.zone,
+                country: self.country,
+                hours: self.hours,
+                limits,
+                is_free: self.is_free,
+                from_name: self.from_name,
+            },
+            now_ms,
+        };
+        if outreach.start_account(&account).await? {
+            return Ok(Added { account, warnings });
+        }
+        Err(taken(&outreach.store.accounts(&account.tenant).await?, &account))
+    }
+
+    fn limits(&self, channel: Channel, now_ms: i64) -> Result<Limits, Failure> {
+        let mut limits = Limits::standard();
+        limits.actions.retain(|action, _| action.channel() == channel);
+        for word in &self.limits {
+            let limit = limits.actions.get_mut(&word.action).ok_or_else(|| {
+                let actions: Vec<&str> =
+                    Action::ALL.into_iter().filter(|action| action.channel() == channel).map(Action::name).collect();
+                Failure::Failed(format!(
+                    "a {} account makes no contact of the kind `{}`\nhint: limit {}",
+                    channel.name(),
+                    word.action.name(),
+                    actions.join(", ")
+                ))
+            })?;
+            word.apply(limit);
+        }
+        limits.warm_up = self.warm_up_days.map(|days| WarmUp { started_at_ms: now_ms, days });
+        limits.notes_per_month = self.is_free.then_some(FREE_NOTES).filter(|_| channel == Channel::Linkedin);
+        Ok(limits)
+    }
+}
+
 /// Asks the provider for the account, so that nothing is stored that cannot work.
-async fn linked_account(site: &Site, id: &str) -> Result<AccountState, Failure> {
-    let unipile =
-        Unipile::from_config(&site.config, Clock::system()).map_err(|error| Failure::Failed(error.to_string()))?;
+pub(crate) async fn linked_account(config: &Config, id: &str) -> Result<AccountState, Failure> {
+    let unipile = Unipile::from_config(config, Clock::system()).map_err(|error| Failure::Failed(error.to_string()))?;
     let unipile = unipile.ok_or_else(|| {
         Failure::Failed(
             "Unipile is not set up\nhint: set UNIPILE_API_KEY and `base_url` of [unipile], or try everything on made-up \
@@ -136,29 +208,8 @@ async fn linked_account(site: &Site, id: &str) -> Result<AccountState, Failure> 
                 printable(id)
             )))
         }
-        Err(error) => Err(Failure::Failed(format!("{error}; nothing was stored"))),
+        Err(error) => Err(Failure::Unavailable(format!("{error}; nothing was stored"))),
     }
-}
-
-fn limits(args: &AddArgs, channel: Channel, now_ms: i64) -> Result<Limits, Failure> {
-    let mut limits = Limits::standard();
-    limits.actions.retain(|action, _| action.channel() == channel);
-    for word in &args.limit {
-        let limit = limits.actions.get_mut(&word.action).ok_or_else(|| {
-            let actions: Vec<&str> =
-                Action::ALL.into_iter().filter(|action| action.channel() == channel).map(Action::name).collect();
-            Failure::Failed(format!(
-                "a {} account makes no contact of the kind `{}`\nhint: limit {}",
-                channel.name(),
-                word.action.name(),
-                actions.join(", ")
-            ))
-        })?;
-        word.apply(limit);
-    }
-    limits.warm_up = args.warm_up.0.map(|days| WarmUp { started_at_ms: now_ms, days });
-    limits.notes_per_month = args.free.then_some(FREE_NOTES).filter(|_| channel == Channel::Linkedin);
-    Ok(limits)
 }
 
 fn taken(accounts: &[leadflow_activities::store::accounts::Account], new: &NewAccount) -> Failure {
@@ -168,6 +219,9 @@ fn taken(accounts: &[leadflow_activities::store::accounts::Account], new: &NewAc
             "this account is there already, as `{}`\nhint: `starter account show {0}` shows it",
             printable(&same.name)
         ),
-        None => format!("there is an account `{}` already\nhint: give another --name", printable(&new.name)),
+        None if accounts.iter().any(|account| account.name == new.name) => {
+            format!("there is an account `{}` already\nhint: give another --name", printable(&new.name))
+        }
+        None => "this account is in use by another tenant\nhint: an account belongs to one tenant".to_owned(),
     })
 }

@@ -4,12 +4,13 @@ use crate::commands::instant;
 use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::campaigns::MailOutcomes;
 use leadflow_workflows::domain::permits::DAY_MS;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Fewer emails than this prove nothing.
 const FEWEST_MAILS: u32 = 20;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Level {
     Good,
@@ -18,7 +19,7 @@ pub(super) enum Level {
 }
 
 /// One thing that tells of an account's health.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct Sign {
     pub(super) level: Level,
     pub(super) text: String,

@@ -10,13 +10,14 @@ use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::Account;
 use leadflow_workflows::domain::outreach::{Action, Channel, Hold};
 use leadflow_workflows::domain::permits::{ActionLimit, DAY_MS, Use, next_free};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Health looks so far back.
 const HEALTH_MS: i64 = 30 * DAY_MS;
 
-#[derive(Debug, Serialize)]
-pub(super) struct AccountReport {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AccountReport {
     pub(super) account_id: String,
     pub(super) name: String,
     pub(super) channel: Channel,
@@ -38,7 +39,7 @@ pub(super) struct AccountReport {
 }
 
 /// One action's limit, and what is used of it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct LimitUse {
     pub(super) action: Action,
     #[serde(flatten)]
@@ -57,7 +58,7 @@ pub(super) struct LimitUse {
 }
 
 impl AccountReport {
-    pub(super) async fn read(store: &Store, account: Account, now_ms: i64) -> Result<Self, Failure> {
+    pub(crate) async fn read(store: &Store, account: Account, now_ms: i64) -> Result<Self, Failure> {
         let (tenant, id) = (account.tenant.as_str(), account.id.as_str());
         let uses = store.account_uses(tenant, id, now_ms).await?;
         let mails = store.mail_outcomes(tenant, id, now_ms - HEALTH_MS).await?;

@@ -5,6 +5,7 @@ mod read;
 pub(super) mod tests;
 
 use super::super::instant;
+use super::super::reply::labelled;
 use super::turn::NotEnrolled;
 use crate::failure::Failure;
 use crate::output::{printable, wrapped};
@@ -14,23 +15,36 @@ use leadflow_activities::store::enrollments::{Enrollment, Transition};
 use leadflow_activities::store::leads::Lead;
 use leadflow_activities::store::touches::Touch;
 use leadflow_workflows::contract::AdviceNext;
+use leadflow_workflows::domain::answers::ReplyLabel;
 use leadflow_workflows::domain::outreach::{Channel, Hold, TouchState};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// All that is known of a lead in outreach, as it is now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ExplainFacts {
     pub now_ms: i64,
     /// Why nobody may contact the person.
     pub suppressed: Option<String>,
-    /// What came back from the person: kind and instant.
-    pub replies: Vec<(String, i64)>,
+    /// What came back from the person.
+    pub replies: Vec<CameBack>,
     pub enrollments: Vec<EnrollmentFacts>,
     /// Campaigns that take leads from where this one comes from, and why it is in none: name and reason.
     pub not_enrolled: Vec<(String, NotEnrolled)>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A message that came back, without its text.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct CameBack {
+    /// By the rules.
+    pub kind: String,
+    pub at_ms: i64,
+    /// What a model says of a person's reply, or why none has read it.
+    pub label: Option<ReplyLabel>,
+    pub not_read: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct EnrollmentFacts {
     #[serde(flatten)]
     pub enrollment: Enrollment,
@@ -79,8 +93,11 @@ impl ExplainFacts {
         if let Some(why) = &self.suppressed {
             page.line("suppressed", &format!("{why}; nobody contacts the person, on any channel"));
         }
-        for (kind, at_ms) in &self.replies {
-            page.line("came back", &format!("{} at {}", kind.replace('_', " "), instant(*at_ms)));
+        for reply in &self.replies {
+            page.line(
+                "came back",
+                &format!("{} at {}{}", reply.kind.replace('_', " "), instant(reply.at_ms), said(reply)),
+            );
         }
         for enrollment in &self.enrollments {
             self.enrollment(&mut page, enrollment);
@@ -116,6 +133,16 @@ impl ExplainFacts {
             Some(held) => page.line("  held by", &held),
             None => page.line("  held by", "nothing"),
         }
+    }
+}
+
+/// What a model says of a reply, where one was to read it.
+fn said(reply: &CameBack) -> String {
+    match (&reply.label, &reply.not_read) {
+        (Some(label), _) => format!(": {}", labelled(*label)),
+        (None, Some(why)) => format!(": not read by a model ({why})"),
+        (None, None) if reply.kind == "reply" => ": not read by a model".into(),
+        (None, None) => String::new(),
     }
 }
 
@@ -189,6 +216,8 @@ fn hold(facts: &EnrollmentFacts, all: &ExplainFacts) -> Option<String> {
         return Some(held.to_string());
     }
     match advised {
+        Some(Hold::Absent { until_ms }) if until_ms <= all.now_ms => None,
+        Some(hold @ Hold::Absent { until_ms }) => Some(format!("{hold}, until {}", instant(until_ms))),
         Some(hold) if is_of_a_state(&hold) => Some(format!("nothing any more; until lately {hold}")),
         Some(hold) => Some(hold.to_string()),
         None => None,

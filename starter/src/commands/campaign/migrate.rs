@@ -1,9 +1,10 @@
 //! `starter campaign migrate`: moves a campaign to another version of its sequence.
 
 use super::super::{columns, confirm, print, print_json, tell};
-use super::{ended_before, find, find_sequence};
+use super::{find, find_sequence};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
+use crate::outreach::ended_before;
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
 use leadflow_activities::store::Store;

@@ -12,6 +12,7 @@ use leadflow_workflows::domain::outreach::{Action, Channel};
 use leadflow_workflows::domain::policy;
 use leadflow_workflows::domain::sequence::{Sequence, Step};
 use leadflow_workflows::domain::walk::{Facts, Next, walk};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +33,10 @@ pub(super) struct ReviewFacts<'a> {
     pub(super) other_campaigns: &'a BTreeMap<String, String>,
 }
 
-#[derive(Debug, Serialize)]
-pub(super) struct Review {
+#[derive(Debug, Serialize, JsonSchema)]
+/// What a campaign would do, and what keeps it from starting.
+#[schemars(rename = "CampaignReview")]
+pub(crate) struct Review {
     pub(super) campaign: String,
     pub(super) sequence: String,
     pub(super) source: String,
@@ -41,7 +44,7 @@ pub(super) struct Review {
     pub(super) contacts: Vec<(String, Action)>,
     pub(super) ready: usize,
     /// Leads that will take part.
-    pub(super) leads: usize,
+    pub(crate) leads: usize,
     pub(super) passed_over: Vec<Group>,
     pub(super) accounts: Vec<ReviewAccount>,
     pub(super) first: Option<First>,
@@ -51,7 +54,8 @@ pub(super) struct Review {
     pub(super) problems: Vec<String>,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "PassedOver")]
 pub(super) struct Group {
     pub(super) why: String,
     pub(super) leads: usize,
@@ -59,7 +63,7 @@ pub(super) struct Group {
     pub(super) examples: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ReviewAccount {
     pub(super) name: String,
     pub(super) channel: Channel,
@@ -67,7 +71,8 @@ pub(super) struct ReviewAccount {
 }
 
 /// The first message that goes out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "FirstMessage")]
 pub(super) struct First {
     pub(super) account: String,
     pub(super) step: String,

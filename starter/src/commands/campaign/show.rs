@@ -10,15 +10,16 @@ use jiff::tz::TimeZone;
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::campaigns::{Campaign, PlannedTouch, StateCount, StepCount};
-
+use leadflow_activities::store::replies::ToneCounts;
 use leadflow_workflows::domain::permits::WEEK_MS;
 use leadflow_workflows::domain::sequence::Sequence;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 const BAR: usize = 30;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CampaignReport {
     campaign_id: String,
     name: String,
@@ -35,12 +36,14 @@ pub(crate) struct CampaignReport {
     ended: u32,
     steps: Vec<StepRow>,
     states: Vec<StateCount>,
+    /// What people wrote back.
+    replies: ToneCounts,
     /// Reserved contacts of the next 7 days, by the account's own calendar.
     planned: Vec<PlannedDay>,
 }
 
 /// What became of one contact of the sequence, over all enrollments.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 struct StepRow {
     step: String,
     action: String,
@@ -50,7 +53,7 @@ struct StepRow {
     in_doubt: u32,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct PlannedDay {
     account: String,
     /// `2026-03-14`.
@@ -83,6 +86,7 @@ impl CampaignReport {
             planned: planned_days(&accounts, &planned),
             accounts: accounts.into_iter().map(|account| format!("{} ({})", account.name, account.state)).collect(),
             waiting: waiting(store, &campaign).await?,
+            replies: store.campaign_replies(tenant, id).await?,
             states,
             open,
             ended,
@@ -107,6 +111,9 @@ impl CampaignReport {
         let ended = self.ended_at_ms.map_or(String::new(), |at_ms| format!(", ended {}", instant(at_ms)));
         line("time", &format!("started {}{ended}", instant(self.created_at_ms)));
         line("leads", &format!("{} wait for their turn, {} open, {} ended", self.waiting, self.open, self.ended));
+
+        let ToneCounts { positive, negative, neutral, not_read } = self.replies;
+        line("replies", &format!("{positive} positive, {negative} negative, {neutral} unsure, {not_read} not read"));
 
         let begun = self.open + self.ended;
         text.push('\n');
@@ -248,6 +255,7 @@ mod tests {
             ended: open_and_ended(&states).1,
             steps: steps(Some(&sequence), &counts),
             states: states.into(),
+            replies: ToneCounts { positive: 5, negative: 4, neutral: 2, not_read: 1 },
             planned: planned_days(&[account()], &planned),
         };
         assert_eq!((report.open, report.ended), (25, 15));

@@ -6,6 +6,7 @@ use super::review::{Review, ReviewFacts, review};
 use crate::failure::Failure;
 use crate::output::figures::count;
 use crate::output::{SANDBOX_SOURCE, printable, terminal_width};
+use crate::outreach::Outreach;
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
 use leadflow_activities::outreach::sequence_file;
@@ -79,7 +80,7 @@ pub struct StartArgs {
     yes: bool,
 }
 
-fn opened(text: &str) -> Result<(String, Channel), String> {
+pub(crate) fn opened(text: &str) -> Result<(String, Channel), String> {
     let (country, channel) = text.split_once('=').unwrap_or((text, ""));
     let channel = Channel::named(channel.trim()).ok_or_else(|| {
         format!("`{text}` opens nothing\n  hint: write a country and `email` or `linkedin`, such as `DE=email`")
@@ -88,52 +89,26 @@ fn opened(text: &str) -> Result<(String, Channel), String> {
 }
 
 pub(super) async fn run(args: &StartArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let name = args.name.trim();
-    if name.is_empty() || name == "last" || name.contains(char::is_control) {
-        return Err(Failure::Failed("the campaign needs a name of its own\nhint: not `last`, and not empty".into()));
-    }
+    let name = checked_name(&args.name)?;
     let site = Site::find(global)?;
     let store = site.store().await?;
-    let known = store.campaigns(site.tenant()).await?;
-    if known.iter().any(|campaign| campaign.name == name) {
-        return Err(taken(name));
-    }
-    let search = site.search(&store, &args.search).await?;
-    let sequence = find_sequence(&site, &store, &args.sequence).await?;
-    let accounts = find_accounts(&site, &store, &args.account).await?;
-    let settings = settings(args);
-    let review = reviewed(&store, name, &search, sequence.sequence(), &accounts, &settings).await?;
+    let order = Order {
+        name: name.to_owned(),
+        search: site.search(&store, &args.search).await?,
+        sequence: find_sequence(&site, &store, &args.sequence).await?,
+        accounts: find_accounts(&site, &store, &args.account).await?,
+        settings: settings(args),
+    };
+    let review = order.review(&store).await?;
     if args.dry_run {
         return dry(&review, global);
     }
-    if !review.problems.is_empty() {
-        return Err(refused(&review));
-    }
-    if search.source != SANDBOX_SOURCE && !args.yes {
+    refuse_problems(&review)?;
+    if order.search.source != SANDBOX_SOURCE && !args.yes {
         ask(&review)?;
     }
     let outreach = site.outreach().await?;
-    let now_ms = site.clock.now_ms();
-    let sequence_id = match sequence {
-        Chosen::Stored { id, .. } => id,
-        Chosen::File(sequence) => store.add_sequence(site.tenant(), &sequence, now_ms).await?.id,
-    };
-    let campaign = Campaign {
-        id: Uuid::now_v7().to_string(),
-        tenant: site.tenant().to_owned(),
-        name: name.to_owned(),
-        search_id: search.id.clone(),
-        sequence_id,
-        source: search.source.clone(),
-        settings,
-        state: "running".into(),
-        created_at_ms: now_ms,
-        ended_at_ms: None,
-        accounts: accounts.iter().map(|account| account.id.clone()).collect(),
-    };
-    if !outreach.start_campaign(&campaign).await? {
-        return Err(taken(name));
-    }
+    let campaign = order.start(&outreach, Uuid::now_v7().to_string()).await?;
     if global.json {
         return print_json(&json!({
             "campaign_id": campaign.id, "name": campaign.name, "source": campaign.source, "leads": review.leads,
@@ -145,8 +120,65 @@ pub(super) async fn run(args: &StartArgs, global: &GlobalArgs) -> Result<(), Fai
     Ok(())
 }
 
+/// A name that a campaign may have.
+pub(crate) fn checked_name(name: &str) -> Result<&str, Failure> {
+    let name = name.trim();
+    if name.is_empty() || name == "last" || name.contains(char::is_control) {
+        return Err(Failure::Failed("the campaign needs a name of its own\nhint: not `last`, and not empty".into()));
+    }
+    Ok(name)
+}
+
+/// A campaign to start, with all that it is made of found.
+pub(crate) struct Order {
+    pub(crate) name: String,
+    pub(crate) search: Search,
+    pub(crate) sequence: Chosen,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) settings: CampaignSettings,
+}
+
+impl Order {
+    /// What it would do, and what keeps it from starting.
+    ///
+    /// # Errors
+    /// When its name is taken.
+    pub(crate) async fn review(&self, store: &Store) -> Result<Review, Failure> {
+        let known = store.campaigns(&self.search.tenant).await?;
+        if known.iter().any(|campaign| campaign.name == self.name) {
+            return Err(taken(&self.name));
+        }
+        let Self { name, search, sequence, accounts, settings } = self;
+        reviewed(store, name, search, sequence.sequence(), accounts, settings).await
+    }
+
+    /// Stores it under this id and starts its workflow.
+    pub(crate) async fn start(self, outreach: &Outreach, id: String) -> Result<Campaign, Failure> {
+        let tenant = self.search.tenant.clone();
+        let now_ms = outreach.clock.now_ms();
+        let sequence_id = match self.sequence {
+            Chosen::Stored { id, .. } => id,
+            Chosen::File(sequence) => outreach.store.add_sequence(&tenant, &sequence, now_ms).await?.id,
+        };
+        let campaign = Campaign {
+            id,
+            tenant,
+            name: self.name,
+            search_id: self.search.id,
+            sequence_id,
+            source: self.search.source,
+            settings: self.settings,
+            state: "running".into(),
+            created_at_ms: now_ms,
+            ended_at_ms: None,
+            accounts: self.accounts.into_iter().map(|account| account.id).collect(),
+        };
+        if outreach.start_campaign(&campaign).await? { Ok(campaign) } else { Err(taken(&campaign.name)) }
+    }
+}
+
 /// A sequence that is stored, or a file that will be.
-enum Chosen {
+pub(crate) enum Chosen {
     Stored { id: String, sequence: Sequence },
     File(Sequence),
 }
@@ -253,6 +285,11 @@ fn dry(review: &Review, global: &GlobalArgs) -> Result<(), Failure> {
     } else {
         Err(Failure::Refused("it could not start; see the problems".into()))
     }
+}
+
+/// Refuses when a review found what keeps the campaign from starting.
+pub(crate) fn refuse_problems(review: &Review) -> Result<(), Failure> {
+    if review.problems.is_empty() { Ok(()) } else { Err(refused(review)) }
 }
 
 fn refused(review: &Review) -> Failure {

@@ -8,12 +8,13 @@ use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
 use leadflow_workflows::domain::policy;
 use leadflow_workflows::domain::sequence::Sequence;
 use leadflow_workflows::domain::walk::{Facts, Next, walk};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 
 /// Why a lead is not in a campaign. Its text fits behind "not enrolled: ".
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum NotEnrolled {
     NotReady {

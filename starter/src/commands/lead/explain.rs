@@ -1,33 +1,71 @@
 //! `starter lead explain`.
 
+use super::super::campaign::explain::ExplainFacts;
 use super::super::{print, print_json};
 use super::{LeadArg, find};
 use crate::failure::Failure;
 use crate::output::{SANDBOX_NOTICE, SANDBOX_SOURCE, printable, terminal_width, wrapped};
 use crate::site::{GlobalArgs, Site};
+use leadflow_activities::store::Store;
 use leadflow_activities::store::leads::Lead;
 use leadflow_activities::store::searches::Search;
 use leadflow_workflows::domain::score::{EmailStatus, Part, Score};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// Why a lead was taken or not, and what outreach did with it.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LeadExplanation")]
+pub(crate) struct Explained {
+    lead: Lead,
+    /// Whether it is a result of its search.
+    taken: bool,
+    /// Why it was taken or not, in words.
+    why: String,
+    /// Name of the search or imported list.
+    search: String,
+    search_status: String,
+    /// Title of the business persona it was found for.
+    persona: String,
+    outreach: ExplainFacts,
+}
+
+impl Explained {
+    pub(crate) async fn read(store: &Store, tenant: &str, lead: Lead, now_ms: i64) -> Result<Self, Failure> {
+        let (explained, _) = read(store, tenant, lead, now_ms).await?;
+        Ok(explained)
+    }
+}
+
+async fn read(store: &Store, tenant: &str, lead: Lead, now_ms: i64) -> Result<(Explained, Search), Failure> {
+    let gone = || Failure::Failed(format!("search {} of this lead is not in the store", lead.search_id));
+    let search = store.search(tenant, &lead.search_id).await?.ok_or_else(gone)?;
+    let personas = store.business_personas(tenant, &search.id).await?;
+    let persona = personas.into_iter().find(|persona| persona.rank == lead.persona_rank);
+    let outreach = super::super::campaign::explain::facts(store, tenant, &lead, now_ms).await?;
+    let explained = Explained {
+        taken: lead.state == "ready",
+        why: why(&lead, &search),
+        search: search.name.clone(),
+        search_status: search.status.clone(),
+        persona: persona.map(|persona| persona.title).unwrap_or_default(),
+        outreach,
+        lead,
+    };
+    Ok((explained, search))
+}
 
 pub(super) async fn run(args: &LeadArg, global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let store = site.store().await?;
     let lead = find(&site, &store, &args.lead).await?;
-    let gone = || Failure::Failed(format!("search {} of this lead is not in the store", lead.search_id));
-    let search = store.search(site.tenant(), &lead.search_id).await?.ok_or_else(gone)?;
-    let personas = store.business_personas(site.tenant(), &search.id).await?;
-    let persona = personas.into_iter().find(|persona| persona.rank == lead.persona_rank);
-    let persona = persona.map(|persona| persona.title).unwrap_or_default();
-    let outreach = super::super::campaign::explain::facts(&store, site.tenant(), &lead, site.clock.now_ms()).await?;
+    let (explained, search) = read(&store, site.tenant(), lead, site.clock.now_ms()).await?;
     if global.json {
-        return print_json(&json!({
-            "lead": lead, "taken": lead.state == "ready", "why": why(&lead, &search), "search": search.name,
-            "search_status": search.status, "persona": persona, "outreach": outreach,
-        }));
+        return print_json(&explained);
     }
     let width = terminal_width();
-    print(&format!("{}{}", text(&lead, &search, &persona, width), outreach.text(width)))
+    let Explained { lead, persona, outreach, .. } = &explained;
+    print(&format!("{}{}", text(lead, &search, persona, width), outreach.text(width)))
 }
 
 /// Why it was taken or not, in words.

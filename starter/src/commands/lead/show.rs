@@ -5,13 +5,17 @@ use super::{LeadArg, find};
 use crate::failure::Failure;
 use crate::output::{SANDBOX_NOTICE, SANDBOX_SOURCE, printable, terminal_width, wrapped};
 use crate::site::{GlobalArgs, Site};
+use leadflow_activities::store::Store;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::leads::Lead;
 use leadflow_activities::store::suppressions::Suppression;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-struct Shown {
+/// What is known of a lead's person.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LeadReport")]
+pub(crate) struct Shown {
     lead: Lead,
     /// Every address that is known as the person's.
     emails: Vec<String>,
@@ -21,14 +25,14 @@ struct Shown {
 }
 
 /// A search or imported list in which the person is.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct InList {
     lead_id: String,
     search: String,
     state: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct InCampaign {
     campaign: String,
     #[serde(flatten)]
@@ -39,22 +43,27 @@ pub(super) async fn run(args: &LeadArg, global: &GlobalArgs) -> Result<(), Failu
     let site = Site::find(global)?;
     let store = site.store().await?;
     let lead = find(&site, &store, &args.lead).await?;
-    let tenant = site.tenant();
-    let mut lists = Vec::new();
-    for other in store.leads_of_person(tenant, &lead.person_id).await? {
-        let search = store.search(tenant, &other.search_id).await?.map(|search| search.name);
-        lists.push(InList { lead_id: other.id, search: search.unwrap_or(other.search_id), state: other.state });
-    }
-    let mut enrollments = Vec::new();
-    for enrollment in store.enrollments_of_person(tenant, &lead.person_id).await? {
-        let campaign = store.campaign(tenant, &enrollment.campaign_id).await?.map(|campaign| campaign.name);
-        enrollments
-            .push(InCampaign { campaign: campaign.unwrap_or_else(|| enrollment.campaign_id.clone()), enrollment });
-    }
-    let emails = store.emails_of(tenant, &lead.person_id).await?;
-    let suppression = store.suppression_of(tenant, &lead.person_id).await?;
-    let shown = Shown { lead, emails, suppression, lists, enrollments };
+    let shown = Shown::read(&store, site.tenant(), lead).await?;
     if global.json { print_json(&shown) } else { print(&text(&shown, terminal_width())) }
+}
+
+impl Shown {
+    pub(crate) async fn read(store: &Store, tenant: &str, lead: Lead) -> Result<Self, Failure> {
+        let mut lists = Vec::new();
+        for other in store.leads_of_person(tenant, &lead.person_id).await? {
+            let search = store.search(tenant, &other.search_id).await?.map(|search| search.name);
+            lists.push(InList { lead_id: other.id, search: search.unwrap_or(other.search_id), state: other.state });
+        }
+        let mut enrollments = Vec::new();
+        for enrollment in store.enrollments_of_person(tenant, &lead.person_id).await? {
+            let campaign = store.campaign(tenant, &enrollment.campaign_id).await?.map(|campaign| campaign.name);
+            enrollments
+                .push(InCampaign { campaign: campaign.unwrap_or_else(|| enrollment.campaign_id.clone()), enrollment });
+        }
+        let emails = store.emails_of(tenant, &lead.person_id).await?;
+        let suppression = store.suppression_of(tenant, &lead.person_id).await?;
+        Ok(Self { lead, emails, suppression, lists, enrollments })
+    }
 }
 
 fn text(shown: &Shown, width: u16) -> String {

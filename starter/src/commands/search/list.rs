@@ -6,17 +6,25 @@ use crate::failure::Failure;
 use crate::output::figures::money;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
+use leadflow_activities::gate::Gate;
+use leadflow_activities::store::Store;
+use leadflow_activities::store::searches::Search;
 use leadflow_workflows::domain::money::MicroUsd;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Older ones are found by id or name.
 const LISTED: u32 = 100;
 
-#[derive(Serialize)]
-struct Row {
+/// A search in a list.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SearchRow")]
+pub(crate) struct Row {
     search_id: String,
     name: String,
+    /// `sandbox` or `live`.
     source: String,
+    /// `completed`, `completed_with_gaps` or `cancelled` when it has ended, else what it is doing.
     state: String,
     percent: u32,
     leads_ready: u32,
@@ -28,17 +36,13 @@ struct Row {
     created_at_ms: i64,
 }
 
-pub(super) async fn run(global: &GlobalArgs) -> Result<(), Failure> {
-    let site = Site::find(global)?;
-    let store = site.store().await?;
-    let gate = site.gate(&store);
-    let mut rows = Vec::new();
-    for search in store.searches(site.tenant(), LISTED).await? {
+impl Row {
+    pub(crate) async fn read(store: &Store, gate: &Gate, search: Search) -> Result<Self, Failure> {
         let progress = store.progress(&search.tenant, &search.id).await?;
         let cost = gate.cost_of_search(&search.tenant, &search.id).await?;
         let (percent, leads_ready, gaps) =
             progress.as_ref().map_or((0, 0, 0), |progress| (progress.percent, progress.leads_ready, progress.gaps));
-        rows.push(Row {
+        Ok(Self {
             state: state(&search, progress.as_ref()),
             percent,
             leads_ready,
@@ -50,7 +54,17 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), Failure> {
             search_id: search.id,
             name: search.name,
             source: search.source,
-        });
+        })
+    }
+}
+
+pub(super) async fn run(global: &GlobalArgs) -> Result<(), Failure> {
+    let site = Site::find(global)?;
+    let store = site.store().await?;
+    let gate = site.gate(&store);
+    let mut rows = Vec::new();
+    for search in store.searches(site.tenant(), LISTED).await? {
+        rows.push(Row::read(&store, &gate, search).await?);
     }
     if global.json {
         return print_json(&rows);

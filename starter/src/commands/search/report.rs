@@ -11,12 +11,13 @@ use leadflow_activities::store::personas::{MarketRow, Persona};
 use leadflow_activities::store::searches::{Gap, Progress, Search};
 use leadflow_workflows::domain::brief::Brief;
 use leadflow_workflows::domain::ids::SearchId;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A search as `show`, `watch` and `start --wait` tell it; as JSON it is their whole output.
-#[derive(Serialize)]
-pub(super) struct SearchReport {
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct SearchReport {
     pub(super) search_id: String,
     pub(super) name: String,
     /// `sandbox` or `live`.
@@ -48,7 +49,7 @@ pub(super) struct SearchReport {
     pub(super) finished_at_ms: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct PersonaReport {
     #[serde(flatten)]
     pub(super) persona: Persona,
@@ -56,7 +57,7 @@ pub(super) struct PersonaReport {
 }
 
 /// People who were found and are no leads, by reason.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct NotTaken {
     pub(super) state: String,
     pub(super) problem: String,
@@ -66,7 +67,7 @@ pub(super) struct NotTaken {
 }
 
 impl SearchReport {
-    pub(super) async fn read(site: &Site, store: &Store, search: &Search) -> Result<Self, Failure> {
+    pub(crate) async fn read(site: &Site, store: &Store, search: &Search) -> Result<Self, Failure> {
         let (tenant, id) = (search.tenant.as_str(), search.id.as_str());
         let key = SearchKey { tenant, id };
         let missing = || Failure::Failed(format!("search {id} has no progress row; the store is damaged"));
@@ -112,7 +113,7 @@ impl SearchReport {
 }
 
 /// How a search ended, or what it is doing, in one snake_case word.
-pub(super) fn state(search: &Search, progress: Option<&Progress>) -> String {
+pub(crate) fn state(search: &Search, progress: Option<&Progress>) -> String {
     match progress.map(phase) {
         _ if search.is_finished() => search.status.clone(),
         _ if search.paused => "paused".into(),

@@ -1,13 +1,22 @@
 //! Each kind of event on both databases: once, doubled, out of order, and of people nobody knows.
 
+mod person_changes;
+mod telling;
+mod unsubscribe;
 mod world;
 
 use super::*;
+use crate::store::events::EventFilter;
 use crate::store::testing::each_backend;
 use futures::future::join_all;
 use serde_json::json;
 
 pub(in crate::outreach) use world::{CLOCK_MS, Told, World, clock};
+
+/// The enrollments that an event has look.
+fn enrollments(received: &Received) -> Vec<&str> {
+    received.tell.iter().map(String::as_str).filter(|id| id.starts_with("enrollment/")).collect()
+}
 
 #[tokio::test]
 async fn a_reply_ends_the_enrollment_and_gives_its_reservations_back() {
@@ -17,11 +26,16 @@ async fn a_reply_ends_the_enrollment_and_gives_its_reservations_back() {
         world.touch("e1", "message", "planned", None, None).await;
         let received = world.receive(&world.message("msg_9", "dana", "Thanks, happy to talk.", 0)).await;
         assert!(received.is_new && !received.settled, "{received:?}");
-        assert_eq!(received.tell, ["enrollment/e1"]);
+        let reply = store.replies("default", "dana").await.unwrap().remove(0);
+        assert_eq!(received.tell, ["enrollment/e1".to_owned(), format!("reply/{}", reply.id)]);
         assert_eq!(world.enrollment("e1").await, ("replied".into(), "replied on LinkedIn".into()));
         assert_eq!(world.touch_states("e1").await, ["sent", "released"]);
         assert_eq!(world.touch_of(&touch).await.0, "sent");
-        assert_eq!(store.replies("default", "dana").await.unwrap()[0].kind, "reply");
+        assert_eq!(
+            (reply.kind.as_str(), reply.label, reply.not_read),
+            ("reply", None, None),
+            "nobody waits for a model"
+        );
     })
     .await;
 }
@@ -161,7 +175,7 @@ async fn only_what_stops_the_sequence_ends_the_enrollment() {
         let world = World::new(&store).await;
         world.enroll("e2", "dana", "c2", "s-none").await;
         let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
-        assert_eq!(received.tell, ["enrollment/e1", "enrollment/e2"]);
+        assert_eq!(enrollments(&received), ["enrollment/e1", "enrollment/e2"]);
         assert_eq!(world.enrollment("e1").await.0, "replied");
         assert_eq!(world.enrollment("e2").await.0, "scheduled");
     })
@@ -175,7 +189,7 @@ async fn a_colleague_is_left_alone_where_the_campaign_says_so() {
         world.enroll("e3", "kim", "c1", "s-all").await;
         world.enroll("e4", "lou", "c2", "s-all").await;
         let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
-        assert_eq!(received.tell, ["enrollment/e1", "enrollment/e3"]);
+        assert_eq!(enrollments(&received), ["enrollment/e1", "enrollment/e3"]);
         let kim = world.enrollment("e3").await;
         assert_eq!(kim, ("stopped".into(), "someone at the same company has replied".into()));
         assert_eq!(world.enrollment("e4").await.0, "scheduled");
@@ -211,10 +225,81 @@ async fn mails_find_their_person_by_address_or_by_what_they_answer() {
         assert!(settled.settled, "{settled:?}");
         assert_eq!(world.touch_of(&touch).await.1.as_deref(), Some("trk_1"));
         let away = world.mail("eml_2", "dana@nordhafen.example", "Out of office", "Back in May", None);
-        assert!(world.receive(&away).await.tell.is_empty(), "an absence note ends nothing");
+        assert_eq!(world.receive(&away).await.tell, ["enrollment/e1"]);
+        assert_eq!(world.enrollment("e1").await.0, "scheduled", "an absence note ends nothing");
         let alias = world.mail("eml_3", "d.whitlock@private.example", "Re: Kegs", "Tell me more", Some("<m1@senders.example>"));
-        assert_eq!(world.receive(&alias).await.tell, ["enrollment/e1"]);
+        assert_eq!(enrollments(&world.receive(&alias).await), ["enrollment/e1"]);
         assert_eq!(world.enrollment("e1").await, ("replied".into(), "replied by email".into()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_is_away_is_put_off_on_every_channel_and_in_every_campaign() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.enroll("e2", "dana", "c2", "s-none").await;
+        world.touch("e1", "message", "planned", None, None).await;
+        let away = |id: &str, text: &str| world.mail(id, "dana@nordhafen.example", "Out of office", text, None);
+        for _ in 0..2 {
+            let received = world.receive(&away("eml_1", "I am back on 16 March 2026.")).await;
+            assert_eq!(received.tell, ["enrollment/e1", "enrollment/e2"]);
+        }
+        assert_eq!(world.touch_states("e1").await, ["released"]);
+        assert_eq!(world.enrollment("e1").await.0, "scheduled");
+        assert_eq!(absent_until(&store).await.as_deref(), Some("2026-03-16T00:00:00Z"));
+        world.receive(&away("eml_2", "Back on 9 March.")).await;
+        assert_eq!(absent_until(&store).await.as_deref(), Some("2026-03-16T00:00:00Z"), "the later one holds");
+        world.receive(&away("eml_3", "I have left for a year, back on 1 March 2027")).await;
+        assert_eq!(absent_until(&store).await.as_deref(), Some("2026-05-01T00:00:00Z"), "60 days at most");
+        let kinds: Vec<_> =
+            store.replies("default", "dana").await.unwrap().into_iter().map(|reply| reply.kind).collect();
+        assert_eq!(kinds, ["out_of_office"; 3]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_note_without_a_date_puts_off_for_a_week_and_a_receipt_for_no_time() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.touch("e1", "message", "planned", None, None).await;
+        let receipt = "This is an automated message: we have received your mail. Ticket 4711 of 16 March.";
+        let body = world.mail("eml_1", "dana@nordhafen.example", "Re: Kegs", receipt, None);
+        assert!(world.receive(&body).await.tell.is_empty());
+        assert_eq!(store.replies("default", "dana").await.unwrap()[0].kind, "automatic");
+        assert_eq!((absent_until(&store).await, world.touch_states("e1").await), (None, vec!["planned"]));
+        let body = world.mail("eml_2", "dana@nordhafen.example", "Out of office", "I am away.", None);
+        assert_eq!(world.receive(&body).await.tell, ["enrollment/e1"]);
+        assert_eq!(absent_until(&store).await.as_deref(), Some("2026-03-09T00:00:00Z"));
+        assert_eq!(world.touch_states("e1").await, ["released"]);
+        assert_eq!(world.enrollment("e1").await.0, "scheduled");
+    })
+    .await;
+}
+
+/// Until when Dana is away.
+async fn absent_until(store: &Store) -> Option<String> {
+    let until_ms: Option<i64> = sqlx::query_scalar("SELECT absent_until_ms FROM persons WHERE id = 'dana'")
+        .fetch_one(store.read())
+        .await
+        .unwrap();
+    until_ms.map(|until_ms| jiff::Timestamp::from_millisecond(until_ms).unwrap().to_string())
+}
+
+#[tokio::test]
+async fn an_echo_of_our_own_mail_is_no_reply_whatever_it_says() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let mail = r#"{"kind":"email","to_name":"Dana","to_address":"dana@nordhafen.example","subject":"Out of office kegs","html":"x","reply_to":null,"headers":[]}"#;
+        world.touch("e1", "email", "sent", Some(mail), Some("trk_1")).await;
+        for (id, message_id) in [("eml_1", "<m1@senders.example>"), ("eml_2", "<m2@senders.example>")] {
+            let echo = world.own_mail(id, "Out of office kegs", "trk_1", message_id);
+            assert!(world.receive(&echo).await.tell.is_empty());
+        }
+        assert!(store.replies("default", "dana").await.unwrap().is_empty());
+        assert_eq!((world.enrollment("e1").await.0.as_str(), absent_until(&store).await), ("scheduled", None));
+        assert_eq!(world.paused("e1").await, None);
     })
     .await;
 }
@@ -233,8 +318,28 @@ async fn events_of_strangers_are_kept_and_can_be_applied_later() {
         let event = unmatched.iter().find(|event| event.kind == "message").unwrap();
         let again = reprocess(&store, clock(), "default", event).await.unwrap().unwrap();
         // The second is of a colleague in a campaign that one answer of a company ends.
-        assert_eq!((again.is_new, again.tell), (false, vec!["enrollment/e3".to_owned(), "enrollment/e1".to_owned()]));
+        assert_eq!((again.is_new, enrollments(&again)), (false, vec!["enrollment/e3", "enrollment/e1"]));
         assert_eq!(reprocess(&store, clock(), "default", event).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_belongs_to_the_tenant_of_its_account() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let receive = async |body: &str| receive(&store, clock(), "globex", body.as_bytes()).await.unwrap();
+        let stored = async |tenant: &str| store.events(tenant, false, 9).await.unwrap().len();
+        assert_eq!(receive(&world.message("msg_9", "dana", "Thanks", 0)).await.tell, ["enrollment/e1"]);
+        assert_eq!((stored("default").await, stored("globex").await), (1, 0));
+
+        // An event of nobody's account stays where it went at first.
+        let early = world.message("msg_10", "dana", "Hello", 0).replace("acc_1", "acc_2");
+        assert!(receive(&early).await.is_new);
+        world.add_account("a2", "acc_2", Channel::Linkedin).await;
+        let again = receive(&early).await;
+        assert_eq!((again.is_new, again.tell), (false, vec![]));
+        assert_eq!((stored("default").await, stored("globex").await), (1, 1));
     })
     .await;
 }
@@ -272,22 +377,6 @@ async fn the_answer_waits_for_a_call_that_may_still_begin() {
         let body = world.message("msg_9", "dana", "Thanks", 0);
         assert_eq!(world.receive(&body).await.answer_at_ms, Some(begin_by_ms));
         assert_eq!(world.receive(&body).await.answer_at_ms, Some(begin_by_ms), "for a repeat as well");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_nobody_told_is_told_by_the_sweeper() {
-    each_backend(async |store| {
-        let world = World::new(&store).await;
-        let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
-        let teller = Told::default();
-        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 0, "leased by who stored it");
-        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
-        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 1);
-        assert_eq!(teller.list(), received.tell);
-        sqlx::query("UPDATE events SET lease_until_ms = 0").execute(store.read()).await.unwrap();
-        assert_eq!(tell_leftovers(&store, &teller, clock(), "default").await.unwrap(), 0);
     })
     .await;
 }

@@ -47,7 +47,7 @@ impl Teller for Told {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn look<'a>(&'a self, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, _tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
         self.0.lock().unwrap().push(workflow_id.to_owned());
         async { Ok(()) }.boxed()
     }
@@ -234,7 +234,14 @@ impl<'a> World<'a> {
     }
 
     #[expect(clippy::unused_self, reason = "reads like the others")]
-    pub(super) fn mail(&self, id: &str, from: &str, subject: &str, text: &str, in_reply_to: Option<&str>) -> String {
+    pub(in crate::outreach) fn mail(
+        &self,
+        id: &str,
+        from: &str,
+        subject: &str,
+        text: &str,
+        in_reply_to: Option<&str>,
+    ) -> String {
         let at = jiff::Timestamp::from_millisecond(CLOCK_MS).unwrap().to_string();
         json!({
             "event": "mail_received", "email_id": id, "account_id": "acc_1", "date": at,

@@ -2,11 +2,12 @@
 
 use super::super::start::suppressed;
 use super::super::turn::{NotEnrolled, TurnFacts, kept_out, not_begun};
-use super::{EnrollmentFacts, ExplainFacts};
+use super::{CameBack, EnrollmentFacts, ExplainFacts};
 use crate::failure::Failure;
 use leadflow_activities::store::Store;
 use leadflow_activities::store::campaigns::Campaign;
 use leadflow_activities::store::leads::{Lead, SearchKey};
+use leadflow_activities::store::replies::Reply;
 use leadflow_workflows::domain::outreach::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,11 +47,15 @@ impl ExplainFacts {
         Ok(Self {
             now_ms,
             suppressed: suppression.map(|entry| entry.reason),
-            replies: replies.into_iter().map(|reply| (reply.kind, reply.at_ms)).collect(),
+            replies: replies.into_iter().map(came_back).collect(),
             enrollments,
             not_enrolled,
         })
     }
+}
+
+fn came_back(Reply { kind, at_ms, label, not_read, .. }: Reply) -> CameBack {
+    CameBack { kind, at_ms, label, not_read }
 }
 
 /// Why a lead is not in one campaign.

@@ -91,6 +91,10 @@ fn all(facts: EnrollmentFacts) -> ExplainFacts {
     ExplainFacts { now_ms: NOW_MS, suppressed: None, replies: vec![], enrollments: vec![facts], not_enrolled: vec![] }
 }
 
+fn came(kind: &str, not_read: Option<&str>) -> CameBack {
+    CameBack { kind: kind.into(), at_ms: NOW_MS, label: None, not_read: not_read.map(str::to_owned) }
+}
+
 fn held_by(text: &str) -> &str {
     let line = text.lines().find_map(|line| line.strip_prefix("  held by"));
     line.unwrap_or_else(|| panic!("{text}")).trim()
@@ -110,6 +114,7 @@ fn every_hold() -> Vec<Hold> {
         | Hold::AccountHeld { .. }
         | Hold::AccountDeferred { .. }
         | Hold::LeadDeferred { .. }
+        | Hold::Absent { .. }
         | Hold::SenderHours
         | Hold::LeadHours
         | Hold::SenderHoliday { .. }
@@ -125,6 +130,7 @@ fn every_hold() -> Vec<Hold> {
     };
     let holds = vec![
         Hold::NotDue,
+        Hold::Absent { until_ms: NOW_MS + HOUR_MS },
         Hold::WaitingForConnection,
         Hold::CampaignPaused,
         Hold::EnrollmentPaused { cause: "the owner wrote by hand".into() },
@@ -267,7 +273,7 @@ fn a_course_reads_well() {
         step(EnrollmentState::InviteSent, EnrollmentState::Connected, "the person is a connection"),
     ];
     let facts = ExplainFacts {
-        replies: vec![("out_of_office".into(), NOW_MS)],
+        replies: vec![came("out_of_office", None), came("reply", Some("over budget"))],
         not_enrolled: vec![("autumn".into(), NotEnrolled::OtherCampaign { name: "spring".into() })],
         ..all(facts)
     };

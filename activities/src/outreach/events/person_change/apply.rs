@@ -1,0 +1,79 @@
+//! What a change does: to the person's employment, to their open enrollments, to the groups of the companies.
+
+use super::{Applied, ChangeKind, ChangeScope, PersonChange, Position};
+use crate::outreach::events::{unmatched, whom};
+use crate::store::StoreError;
+use crate::store::events::forget_body;
+use crate::store::person_changes::{NewChange, NewJob, add_company_change, add_person_change};
+use leadflow_workflows::domain::person_change::ChangeKind as Kind;
+
+/// Finds the person, whose row is locked from here on, and lets the change have its effect. A hint has none but to have
+/// the companies looked at, which confirms or refutes it.
+pub(super) async fn apply_person_change(
+    scope: &mut ChangeScope<'_>,
+    change: &PersonChange,
+) -> Result<Applied, StoreError> {
+    let Some(kind) = of_a_person(change.kind) else { return apply_company_change(scope, change).await };
+    let ChangeScope { transaction, for_update, tenant, event_id, source, now_ms } = scope;
+    let (public_id, emails) = (change.person.linkedin_public_id.as_deref(), &change.person.emails);
+    let Some(person_id) = whom::known_by(transaction, for_update, tenant, public_id, emails).await? else {
+        return Ok(unmatched("the change is about nobody known here"));
+    };
+    let removed_at_ms: Option<i64> =
+        sqlx::query_scalar("SELECT removed_at_ms FROM persons WHERE tenant = $1 AND id = $2")
+            .bind(*tenant)
+            .bind(&person_id)
+            .fetch_one(&mut **transaction)
+            .await?;
+    if removed_at_ms.is_some() {
+        forget_body(transaction, tenant, event_id).await?;
+        let effect = "the person asked not to be processed: nothing is kept".into();
+        return Ok(Applied { person_id: Some(person_id), effect, ..Applied::default() });
+    }
+    let new = NewChange {
+        tenant,
+        person_id: &person_id,
+        kind,
+        source,
+        job: job(change.current.as_ref()),
+        left: job(change.previous.as_ref()),
+        is_hint: change.is_hint,
+        found_by: None,
+        now_ms: *now_ms,
+    };
+    let effect = add_person_change(transaction, &new).await?;
+    Ok(Applied { person_id: Some(person_id), effect: effect.text, tell: effect.tell, settled: false })
+}
+
+/// What happens at a company is a reason to look who decides there now.
+async fn apply_company_change(scope: &mut ChangeScope<'_>, change: &PersonChange) -> Result<Applied, StoreError> {
+    let cause = match change.kind {
+        ChangeKind::CompanyHiring => "the company is hiring",
+        ChangeKind::CompanyFunding => "the company was funded",
+        _ => return Ok(Applied { effect: "nothing to do".into(), ..Applied::default() }),
+    };
+    let company = job(change.current.as_ref());
+    let tell = add_company_change(scope.transaction, scope.tenant, company, cause, scope.now_ms).await?;
+    if tell.is_empty() {
+        return Ok(unmatched("the change is about no company known here"));
+    }
+    Ok(Applied { effect: format!("{cause}: its buyer group is looked at again"), tell, ..Applied::default() })
+}
+
+fn of_a_person(kind: ChangeKind) -> Option<Kind> {
+    match kind {
+        ChangeKind::JobChanged => Some(Kind::JobChanged),
+        ChangeKind::Promoted => Some(Kind::Promoted),
+        ChangeKind::LeftCompany => Some(Kind::LeftCompany),
+        ChangeKind::ProfileChanged => Some(Kind::ProfileChanged),
+        ChangeKind::CompanyHiring | ChangeKind::CompanyFunding | ChangeKind::Other => None,
+    }
+}
+
+fn job(position: Option<&Position>) -> NewJob<'_> {
+    position.map_or_else(NewJob::default, |position| NewJob {
+        company: position.company.as_deref(),
+        domain: position.domain.as_deref(),
+        title: position.title.as_deref(),
+    })
+}

@@ -1,0 +1,152 @@
+//! The words of whoever wrote a message, in a form in which they can be compared.
+
+/// Beginnings of the line above a quoted message, each with a word that ends it.
+const QUOTE_LINES: [(&str, &str); 8] = [
+    ("on ", "wrote:"),
+    ("am ", "schrieb"),
+    ("le ", "ecrit"),
+    ("el ", "escribio"),
+    ("il ", "scritto"),
+    ("op ", "schreef"),
+    ("em ", "escreveu"),
+    ("w dniu ", "napisal"),
+];
+
+/// The first line of a quoted message's head, and a beginning of the line after it.
+const HEADS: [&str; 7] = ["from:", "von:", "de:", "de :", "da:", "van:", "od:"];
+const SECOND_LINES: [&str; 12] = [
+    "sent:",
+    "date:",
+    "to:",
+    "gesendet:",
+    "datum:",
+    "envoye",
+    "enviad",
+    "inviat",
+    "verzonden",
+    "wyslano",
+    "data:",
+    "subject:",
+];
+
+/// Without what is quoted and without the signature: our own mails, and theirs, offer to unsubscribe.
+pub fn own_words(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut own = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        let next = lines[number + 1..].iter().find(|line| !line.is_empty()).copied().unwrap_or_default();
+        if is_rule(line) || is_quote_line(line, next) || is_head(line, next) {
+            break;
+        }
+        if !line.starts_with('>') {
+            own.push_str(line);
+            own.push('\n');
+        }
+    }
+    own
+}
+
+/// `--`, `____`, `-----Original Message-----`.
+fn is_rule(line: &str) -> bool {
+    let is_drawn = line.len() > 1 && line.chars().all(|letter| "-_=*".contains(letter));
+    is_drawn || line.starts_with("-----") || line.starts_with("_____")
+}
+
+/// Mail programs break a long line in two.
+fn is_quote_line(line: &str, next: &str) -> bool {
+    let (line, next) = (folded(line), folded(next));
+    QUOTE_LINES.iter().any(|(start, end)| {
+        let is_broken = line.contains('@') && next.starts_with(end);
+        line.starts_with(start) && (line.contains(end) || is_broken)
+    })
+}
+
+fn is_head(line: &str, next: &str) -> bool {
+    let (line, next) = (folded(line.trim_matches('*')), folded(next.trim_matches('*')));
+    HEADS.iter().any(|head| line.starts_with(head)) && SECOND_LINES.iter().any(|second| next.starts_with(second))
+}
+
+/// The sentences of a text, each as [`plain`] makes it; a question ends with ` ?`.
+pub(super) fn sentences(text: &str) -> Vec<String> {
+    let pieces = text.split_inclusive(['.', '!', '?', ';', '\n']);
+    pieces.map(plain).filter(|sentence| !sentence.is_empty()).collect()
+}
+
+/// Small letters without accents; everything but letters, digits and question marks becomes one space.
+pub(super) fn plain(text: &str) -> String {
+    let folded = folded(text);
+    // A contraction stays one word in English and becomes two in French, as the phrases are written.
+    let folded = folded.replace("n't", "nt").replace("n’t", "nt").replace('?', " ? ");
+    let words = folded.split(|letter: char| !letter.is_alphanumeric() && letter != '?').filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a word of `text` begins with `phrase`, or a row of words does. A phrase that ends with a space ends a word.
+pub(super) fn has(text: &str, phrase: &str) -> bool {
+    after(text, phrase).is_some()
+}
+
+/// What follows the first place where [`has`] finds the phrase.
+pub(super) fn after<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
+    text.match_indices(phrase.trim_end()).find_map(|(start, found)| {
+        let rest = &text[start + found.len()..];
+        let begins = start == 0 || text.as_bytes()[start - 1] == b' ';
+        let ends = !phrase.ends_with(' ') || rest.is_empty() || rest.starts_with(' ');
+        (begins && ends).then_some(rest)
+    })
+}
+
+pub(super) fn has_any(text: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| has(text, phrase))
+}
+
+fn folded(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars().flat_map(char::to_lowercase) {
+        plain.push(match letter {
+            'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ą' => 'a',
+            'ç' | 'ć' => 'c',
+            'è' | 'é' | 'ê' | 'ë' | 'ę' => 'e',
+            'ì' | 'í' | 'î' | 'ï' => 'i',
+            'ł' => 'l',
+            'ñ' | 'ń' => 'n',
+            'ò' | 'ó' | 'ô' | 'õ' | 'ö' => 'o',
+            'ś' | 'ß' => 's',
+            'ù' | 'ú' | 'û' | 'ü' => 'u',
+            'ź' | 'ż' => 'z',
+            // An accent that is written as a letter of its own.
+            '\u{300}'..='\u{36f}' => continue,
+            other => other,
+        });
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_and_what_is_signed_is_not_theirs() {
+        for (text, own) in [
+            ("Yes.\n\nOn Monday, Robin wrote:\n> Hello", "Yes."),
+            ("Yes.\nOn Mon, Mar 2, 2026 at 9:12 AM Robin <robin@senders.example>\nwrote:\n\n> Hello", "Yes."),
+            ("Ja.\n\nVon: Robin\nGesendet: Montag\nBetreff: Hallo\n\nHallo", "Ja."),
+            ("Yes.\n-- \nDana", "Yes."),
+            ("Yes.\n-----Original Message-----\nHello", "Yes."),
+            ("From: what I see, yes.\nDana", "From: what I see, yes.\nDana"),
+            ("> Hello\nYes.\n> Bye\nThanks", "Yes.\nThanks"),
+        ] {
+            assert_eq!(own_words(text).trim(), own, "{text}");
+        }
+    }
+
+    #[test]
+    fn accents_and_marks_do_not_matter() {
+        assert_eq!(plain("Désinscription, s’il vous plaît !"), "desinscription s il vous plait");
+        assert_eq!(plain("De\u{301}sinscription"), "desinscription");
+        assert_eq!(sentences("Don't. Why?\nI"), ["dont", "why ?", "i"]);
+        assert!(has("we stopped", "stop") && !has("we stopped", "stop ") && has("please stop", "stop "));
+        assert!(!has("nonstop", "stop"));
+    }
+}
