@@ -82,7 +82,7 @@ pub async fn run(setup: Setup, open: usize) -> anyhow::Result<ReplyReport> {
     let sequence = lab.add_sequence(&mails()?).await?;
     let campaign = lab.start_campaign("replies", &list, &sequence, &accounts, campaign_settings()).await?;
     let enrollments = lab
-        .until_within(LIMIT, COUNT_EVERY, "everybody has got a mail", async || {
+        .until_within(10 * LIMIT, COUNT_EVERY, "everybody has got a mail", async || {
             let enrollments = lab.enrollments(&campaign).await?;
             let is_messaged =
                 |enrollment: &Enrollment| enrollment.is_open && enrollment.state == EnrollmentState::Messaged;

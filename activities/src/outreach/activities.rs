@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::gate::Gate;
 use crate::senders::{SendError, Sender};
 use crate::store::touches::RESERVATION_LAPSES_MS;
-use crate::store::{Backend, Store, StoreError};
+use crate::store::{Store, StoreError};
 use leadflow_clock::Clock;
 use leadflow_workflows::contract::{
     AccountAdvice, AccountRef, Advice, CampaignAdvice, CampaignRef, EnrollmentRef, TouchInput, outreach, unipile,
@@ -95,13 +95,8 @@ impl OutreachWork {
         Self { store: self.store.for_tenant(tenant), gate: self.gate.for_tenant(tenant), ..self.clone() }
     }
 
-    /// The present instant: of the database where several machines share one, so that they agree on what is due.
     pub(super) async fn now_ms(&self, transaction: &mut AnyConnection) -> Result<i64, StoreError> {
-        if self.store.backend() == Backend::Postgres && self.clock.is_system() {
-            let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-            return Ok(sqlx::query_scalar(now).fetch_one(transaction).await?);
-        }
-        Ok(self.clock.now_ms())
+        self.store.now_ms(transaction, self.clock).await
     }
 
     /// How long a reservation outlives its instant: on a fast clock longer, because a worker takes real time to come.

@@ -164,11 +164,13 @@ impl OutreachWork {
         if was_asked {
             return self.daily(now_ms, step, Hold::OutcomeUnknown { action });
         }
-        if let Some(hold) = situation.account(action).and_then(unavailable) {
+        let account = situation.account(action);
+        if let Some(hold) = account.and_then(|account| self.unavailable(account)) {
             return self.daily(now_ms, step, hold);
         }
+        let deferred_ms = account.and_then(|account| account.deferred_until_ms).unwrap_or(now_ms).max(now_ms);
         let at_ms =
-            touch.map_or(now_ms, |touch| shows_at(touch).max(touch.not_before_ms.unwrap_or(now_ms)).max(now_ms));
+            touch.map_or(now_ms, |touch| shows_at(touch).max(touch.not_before_ms.unwrap_or(now_ms)).max(deferred_ms));
         let hold = Some(Hold::OutcomeUnknown { action });
         AdviceNext::Touch { step, action, at_ms, sleep_ms: self.sleep_ms(now_ms, at_ms), hold }
     }
@@ -200,7 +202,7 @@ impl OutreachWork {
             refuse_uncalled(transaction, key, "country_policy", now_ms).await?;
             return Ok(None);
         }
-        if let Some(hold) = blocked(situation, account) {
+        if let Some(hold) = self.blocked(situation, account) {
             release_planned(transaction, key.tenant, key.enrollment_id).await?;
             return Ok(Some(self.daily(now_ms, step.to_owned(), hold)));
         }
@@ -280,6 +282,31 @@ impl OutreachWork {
         }))
     }
 
+    /// What keeps the contact from being planned at all, until someone changes it.
+    fn blocked(&self, situation: &Situation, account: &Account) -> Option<Hold> {
+        if situation.campaign_state == "paused" {
+            return Some(Hold::CampaignPaused);
+        }
+        if let Some(cause) = &situation.enrollment.paused {
+            return Some(Hold::EnrollmentPaused { cause: cause.clone() });
+        }
+        self.unavailable(account)
+    }
+
+    fn unavailable(&self, account: &Account) -> Option<Hold> {
+        // Made-up people never meet the real provider, nor real ones the stand-in, whatever the store was used with before.
+        if (account.source == "sandbox") != self.config.unipile.sandbox {
+            return Some(Hold::AccountHeld { problem: "it belongs to another installation".into() });
+        }
+        match account.state.as_str() {
+            "active" => None,
+            "disconnected" => Some(Hold::AccountDisconnected),
+            "restricted" => Some(Hold::AccountRestricted),
+            "held" => Some(Hold::AccountHeld { problem: account.state_reason.clone().unwrap_or_default() }),
+            _ => Some(Hold::AccountPaused),
+        }
+    }
+
     /// Two contacts with one person are never in doubt at once, whatever their campaigns and channels.
     async fn other_contact(
         &self,
@@ -327,27 +354,6 @@ pub(super) fn key<'a>(
 /// When a call that may have been made has surely ended, and shows at the provider.
 pub(super) fn shows_at(touch: &Touch) -> i64 {
     touch.call_deadline_ms.unwrap_or(0) + touch.action.quiet_ms()
-}
-
-/// What keeps the contact from being planned at all, until someone changes it.
-fn blocked(situation: &Situation, account: &Account) -> Option<Hold> {
-    if situation.campaign_state == "paused" {
-        return Some(Hold::CampaignPaused);
-    }
-    if let Some(cause) = &situation.enrollment.paused {
-        return Some(Hold::EnrollmentPaused { cause: cause.clone() });
-    }
-    unavailable(account)
-}
-
-fn unavailable(account: &Account) -> Option<Hold> {
-    match account.state.as_str() {
-        "active" => None,
-        "disconnected" => Some(Hold::AccountDisconnected),
-        "restricted" => Some(Hold::AccountRestricted),
-        "held" => Some(Hold::AccountHeld { problem: account.state_reason.clone().unwrap_or_default() }),
-        _ => Some(Hold::AccountPaused),
-    }
 }
 
 /// What is asked to wait for: the account or this person, by the provider; the person, by a note of theirs.

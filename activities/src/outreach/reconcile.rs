@@ -5,7 +5,7 @@ use super::events::same_text;
 use super::planner::{self, CheckRequest};
 use super::settle::{Seen, later, note_account, note_seen};
 use super::situation::{Background, Situation};
-use super::touch::Target;
+use super::touch::{Claimed, Target};
 use crate::failpoint::fail_point;
 use crate::senders::{InvitationState, SendError, SendRequest, Verdict};
 use crate::store::StoreError;
@@ -17,9 +17,9 @@ use futures::FutureExt;
 use leadflow_workflows::contract::TouchInput;
 use leadflow_workflows::domain::outreach::Action;
 use leadflow_workflows::domain::permits::DAY_MS;
+use leadflow_workflows::domain::provider::Provider;
 use sqlx::AnyConnection;
 use std::collections::BTreeSet;
-use std::time::Instant;
 use temporalio_sdk::activities::ActivityError;
 
 /// Providers' clocks differ, and some lists show whole seconds.
@@ -70,7 +70,11 @@ impl OutreachWork {
                     async move {
                         lock_person(transaction, self.store.for_update(), tenant, &target.person_id).await?;
                         let now_ms = self.now_ms(transaction).await?;
-                        settle_sent(transaction, tenant, &touch.id, message_id, chat_id, "found", now_ms).await?;
+                        if !settle_sent(transaction, tenant, &touch.id, message_id, chat_id, "found", now_ms).await? {
+                            // It has settled another touch of the account: this one stays in doubt.
+                            let unsent = Unsent::Unknown { problem: Some("absent"), not_before_ms: None };
+                            return settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await;
+                        }
                         let seen = Seen { chat_id, is_connection, by: "profile", ..Seen::default() };
                         note_seen(transaction, tenant, target, seen, now_ms).await
                     }
@@ -79,7 +83,7 @@ impl OutreachWork {
                 .await
                 .map_err(store_failure),
             Shown::Absent => {
-                let claimed = Instant::now();
+                let claimed = Claimed::now();
                 let repeat = self
                     .store
                     .write(|transaction| self.repeat(transaction, input, background, target, touch).boxed())
@@ -259,6 +263,13 @@ impl OutreachWork {
             // What is paused may go on tomorrow.
             let unsent = unsent(None, Some(now_ms + DAY_MS));
             settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await?;
+            return Ok(None);
+        }
+        // What puts off a first call puts off its repeat.
+        let breaker_ms = self.gate.open_until(transaction, Provider::Unipile, now_ms).await?;
+        let put_off_ms = [account.deferred_until_ms, situation.absent_until_ms, breaker_ms].into_iter().flatten().max();
+        if let Some(until_ms) = put_off_ms.filter(|until_ms| *until_ms > now_ms) {
+            settle_unsent(transaction, tenant, touch, &target.token, unsent(None, Some(until_ms)), now_ms).await?;
             return Ok(None);
         }
         let uses = uses(transaction, tenant, &account.id, Some(touch.action), now_ms, None, Some(&touch.id)).await?;

@@ -22,12 +22,16 @@ use leadflow_workflows::domain::permits::{DAY_MS, refusal};
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::sequence::StepKind;
 use sqlx::AnyConnection;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use temporalio_sdk::activities::ActivityError;
 use uuid::Uuid;
 
 /// Of the time for a call, so much may pass between the claim and the beginning of the call.
 pub(super) const BEGIN_WITHIN: u64 = 4;
+/// A connection is made within this time, or not at all.
+const CONNECT_WITHIN_MS: u64 = 3_000;
+/// A pending invitation of another account holds this one back so long; then it takes the way of one that is not accepted.
+const OTHERS_INVITE_HOLDS_MS: i64 = 14 * DAY_MS;
 /// A profile that was read within this time need not be read again before an invitation.
 const LOOK_HOLDS_MS: i64 = DAY_MS;
 /// Attempts of one activity to get from a look to the call; more mean that something else is going on.
@@ -58,8 +62,25 @@ pub(super) struct Target {
     /// Present for calls and reconciliations.
     pub(super) touch: Option<Touch>,
     pub(super) token: String,
-    /// When the claim was committed, at the latest.
-    pub(super) claimed: Instant,
+    pub(super) claimed: Claimed,
+}
+
+/// When the claim was committed, at the latest. A machine that was suspended meanwhile shows on its wall clock only, and one
+/// whose wall clock was set back on the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimed {
+    instant: Instant,
+    wall: SystemTime,
+}
+
+impl Claimed {
+    pub(super) fn now() -> Self {
+        Self { instant: Instant::now(), wall: SystemTime::now() }
+    }
+
+    pub(super) fn elapsed(self) -> Duration {
+        self.instant.elapsed().max(self.wall.elapsed().unwrap_or_default())
+    }
 }
 
 impl OutreachWork {
@@ -67,7 +88,7 @@ impl OutreachWork {
         for _ in 0..APPROACHES {
             let background = self.background(&input.enrollment).await?;
             fail_point("touch-before-claim").await;
-            let claimed = Instant::now();
+            let claimed = Claimed::now();
             let token = Uuid::new_v4().to_string();
             let approach = self
                 .store
@@ -119,7 +140,7 @@ impl OutreachWork {
         background: &Background,
         input: &TouchInput,
         token: &str,
-        claimed: Instant,
+        claimed: Claimed,
     ) -> Result<Approach, StoreError> {
         let Some(decided) = self.decide(transaction, background, &input.enrollment).await? else {
             return Ok(Approach::Again);
@@ -150,6 +171,18 @@ impl OutreachWork {
         if let Some(until_ms) = self.gate.open_until(transaction, Provider::Unipile, situation.now_ms).await? {
             return Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::BreakerOpen, until_ms).await?));
         }
+        let key = key(background, &situation, &target.account, &input.step, action);
+        // Another invitation to the same person may still be accepted.
+        if action == Action::Invite && touches::has_other_live_invite(transaction, key).await? {
+            if situation.now_ms - situation.enrollment.started_at_ms > OTHERS_INVITE_HOLDS_MS {
+                refuse_uncalled(transaction, key, "invited_by_another_account", situation.now_ms).await?;
+                return Ok(Approach::Again);
+            }
+            let tomorrow_ms = situation.now_ms + DAY_MS;
+            return Ok(Approach::Advice(
+                self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?,
+            ));
+        }
         if needs_look(&situation, action) {
             return self.approach_look(transaction, background, input, &situation, target).await;
         }
@@ -157,19 +190,10 @@ impl OutreachWork {
         let request = match render(background, &situation, &input.step, link.as_ref()) {
             Ok(request) => request,
             Err(problem) => {
-                let key = key(background, &situation, &target.account, &input.step, action);
                 refuse_uncalled(transaction, key, &problem, situation.now_ms).await?;
                 return Ok(Approach::Again);
             }
         };
-        let key = key(background, &situation, &target.account, &input.step, action);
-        // Another invitation to the same person may still be accepted.
-        if action == Action::Invite && touches::has_other_live_invite(transaction, key).await? {
-            let tomorrow_ms = situation.now_ms + DAY_MS;
-            return Ok(Approach::Advice(
-                self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?,
-            ));
-        }
         let request = to_json(&request);
         let claim = self.claim_of(token, &request, situation.now_ms);
         target.touch = touches::claim(transaction, key, claim).await?;
@@ -209,7 +233,9 @@ impl OutreachWork {
     /// When a call that is claimed now begins at the latest, and when it has surely ended.
     pub(super) fn claim_of<'a>(&self, token: &'a str, request: &'a str, now_ms: i64) -> Claim<'a> {
         let call_ms = self.config.timings.touch_call_ms;
-        let begin_by_ms = now_ms + self.virtual_ms(call_ms / BEGIN_WITHIN).max(1);
+        // A call that begins in time may still have to connect before the provider sees it.
+        let connect_ms = CONNECT_WITHIN_MS.min(call_ms / BEGIN_WITHIN);
+        let begin_by_ms = now_ms + self.virtual_ms(call_ms / BEGIN_WITHIN + connect_ms).max(1);
         let deadline_ms = begin_by_ms + self.virtual_ms(call_ms).max(1);
         Claim { token, request, called_at_ms: now_ms, begin_by_ms, deadline_ms }
     }

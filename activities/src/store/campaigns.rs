@@ -222,10 +222,26 @@ impl Store {
         .await
     }
 
-    /// Marks a campaign as completed, once nobody waits in it any more. `false` when it was not running.
+    /// Marks a campaign as completed, once nobody waits in it any more. `false` when it was not running, when someone is in
+    /// it, or when the search whose leads it takes may still find some.
     pub async fn complete_campaign(&self, tenant: &str, id: &str, now_ms: i64) -> Result<bool, StoreError> {
         self.write(|transaction| {
-            async move { change_state(transaction, tenant, id, "running", "completed", Some(now_ms)).await }.boxed()
+            async move {
+                let completed = sqlx::query(
+                    "UPDATE campaigns SET state = 'completed', ended_at_ms = $3 \
+                     WHERE tenant = $1 AND id = $2 AND state = 'running' \
+                     AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE e.tenant = $1 AND e.campaign_id = $2 AND e.is_open = 1) \
+                     AND EXISTS (SELECT 1 FROM searches s WHERE s.tenant = $1 AND s.id = campaigns.search_id \
+                     AND s.finished_at_ms IS NOT NULL)",
+                )
+                .bind(tenant)
+                .bind(id)
+                .bind(now_ms)
+                .execute(&mut **transaction)
+                .await?;
+                Ok(completed.rows_affected() == 1)
+            }
+            .boxed()
         })
         .await
     }
@@ -269,6 +285,17 @@ impl Store {
         })
         .await
     }
+}
+
+/// The state of a campaign, which nobody changes before this transaction ends.
+pub(crate) async fn state_for_update(
+    transaction: &mut AnyConnection,
+    for_update: &str,
+    tenant: &str,
+    id: &str,
+) -> Result<Option<String>, StoreError> {
+    let sql = format!("SELECT state FROM campaigns WHERE tenant = $1 AND id = $2{for_update}");
+    Ok(sqlx::query_scalar(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(transaction).await?)
 }
 
 async fn change_state(

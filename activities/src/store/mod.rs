@@ -38,7 +38,8 @@ use crate::config::StoreConfig;
 use connect::Target;
 pub use error::{StoreError, StoreErrorKind};
 use futures::future::BoxFuture;
-use sqlx::AnyPool;
+use leadflow_clock::Clock;
+use sqlx::{AnyConnection, AnyPool};
 use std::sync::Arc;
 use std::time::Duration;
 use tenants::TenantPools;
@@ -146,6 +147,25 @@ impl Store {
             Backend::Sqlite => "",
             Backend::Postgres => " FOR UPDATE",
         }
+    }
+
+    /// The present instant: of the database where several machines share one, so that they agree on what is due.
+    pub(crate) async fn now_ms(&self, connection: &mut AnyConnection, clock: Clock) -> Result<i64, StoreError> {
+        Ok(self.now_and_lead_ms(connection, clock).await?.0)
+    }
+
+    /// [`Self::now_ms`], and by how much this machine's clock is ahead of it.
+    pub(crate) async fn now_and_lead_ms(
+        &self,
+        connection: &mut AnyConnection,
+        clock: Clock,
+    ) -> Result<(i64, i64), StoreError> {
+        if self.backend == Backend::Postgres && clock.is_system() {
+            let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+            let now_ms = sqlx::query_scalar(now).fetch_one(connection).await?;
+            return Ok((now_ms, clock.now_ms() - now_ms));
+        }
+        Ok((clock.now_ms(), 0))
     }
 
     pub fn backend(&self) -> Backend {

@@ -228,6 +228,21 @@ async fn owner_of(
     Ok(owner)
 }
 
+/// Whether a person asked not to be processed: all but their keys is erased.
+pub(crate) async fn is_removed(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    person_id: &str,
+) -> Result<bool, StoreError> {
+    let removed_at_ms: Option<Option<i64>> =
+        sqlx::query_scalar("SELECT removed_at_ms FROM persons WHERE tenant = $1 AND id = $2")
+            .bind(tenant)
+            .bind(person_id)
+            .fetch_optional(transaction)
+            .await?;
+    Ok(removed_at_ms.flatten().is_some())
+}
+
 /// Takes an address that does not work off a person, who keeps their others.
 pub(crate) async fn bury_email(
     transaction: &mut AnyConnection,

@@ -180,6 +180,8 @@ pub(crate) async fn uses(
     let mut uses = Vec::with_capacity(rows.len());
     for row in &rows {
         let from_ms: i64 = row.try_get("from_ms")?;
+        // Without reservations all has begun, also what a clock that was set back since puts into the future.
+        let from_ms = if reserved_since_ms.is_none() { from_ms.min(now_ms) } else { from_ms };
         uses.push(Use {
             action: action(row)?,
             has_note: row.try_get::<i64, _>("has_note")? == 1,

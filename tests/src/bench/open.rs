@@ -155,7 +155,7 @@ fn rests(enrollment: &Enrollment) -> bool {
 /// Waits until a workflow has started its timer.
 async fn sleeps(lab: &Lab, enrollment_id: &str) -> anyhow::Result<()> {
     let id = enrollment::workflow_id(&EnrollmentId(enrollment_id.to_owned()));
-    lab.until(&format!("{id} sleeps"), async || {
+    lab.until_within(PATIENCE, LOOK_EVERY, &format!("{id} sleeps"), async || {
         let runs = history::runs(&lab.stack.client, &id).await.or_say()?;
         Ok((Actions::of(&runs).is_ok_and(|actions| actions.timers > 0)).then_some(()))
     })

@@ -6,18 +6,22 @@ use crate::senders::{EventKind, ProviderEvent};
 use crate::store::StoreError;
 use crate::store::accounts::Account;
 use crate::store::enrollments::end_enrollment;
-use crate::store::persons::bury_email;
+use crate::store::persons::{bury_email, is_removed};
 use crate::store::replies::{NewReply, Reply, add_reply};
 use crate::store::searches::from_json;
 use crate::store::suppressions::suppress;
 use crate::store::touches::release_planned;
 use leadflow_workflows::domain::ids::ReplyId;
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
+use leadflow_workflows::domain::permits::DAY_MS;
 use leadflow_workflows::domain::replies::{Incoming, ReplyKind, Report, classify};
 use leadflow_workflows::domain::sequence::{Sequence, StopOn};
 use leadflow_workflows::domain::suppression::{SuppressionKind, SuppressionOrigin};
 use leadflow_workflows::reply_reading;
 use sqlx::AnyConnection;
+
+/// So long after it was written a webhook may bring a message late, or a wrong clock may say so.
+const YOUNG_MS: i64 = 3 * DAY_MS;
 
 /// A message whose person and meaning are known.
 struct Answer<'a> {
@@ -30,6 +34,8 @@ struct Answer<'a> {
     /// From which a mail came, or which it is about.
     address: Option<String>,
     at_ms: i64,
+    /// Whether it names a mail of ours that it answers.
+    answers_us: bool,
     /// Until when the writer of an absence note is away.
     absent_until_ms: Option<i64>,
 }
@@ -90,10 +96,18 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
         message_id,
         text,
         address: None,
-        at_ms: event.at_ms.unwrap_or(scope.now_ms),
+        at_ms: written_at(scope, event.at_ms),
+        answers_us: false,
         absent_until_ms: None,
     };
     answered(scope, &answer).await
+}
+
+/// When something was written, as its writer's clock says: not later than now, and what a webhook brings while it is young
+/// counts as written now, because that clock or its zone may be wrong.
+fn written_at(scope: &Scope<'_>, at_ms: Option<i64>) -> i64 {
+    let at_ms = at_ms.map_or(scope.now_ms, |at_ms| at_ms.min(scope.now_ms));
+    if scope.by == By::Webhook && scope.now_ms - at_ms < YOUNG_MS { scope.now_ms } else { at_ms }
 }
 
 pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {
@@ -118,7 +132,11 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         }
         return Ok(unmatched("the mail is from nobody known here"));
     };
-    let at_ms = event.at_ms.unwrap_or(scope.now_ms);
+    let at_ms = written_at(scope, event.at_ms);
+    let answers_us = match in_reply_to {
+        Some(in_reply_to) => whom::by_answered_mail(scope, in_reply_to).await?.as_ref() == Some(&person_id),
+        None => false,
+    };
     let answer = Answer {
         person_id,
         kind,
@@ -128,7 +146,9 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         text: if text.is_empty() { subject } else { text },
         address: Some(address),
         at_ms,
-        absent_until_ms: (kind == ReplyKind::OutOfOffice).then(|| absence::until_ms(subject, text, at_ms)),
+        answers_us,
+        absent_until_ms: (kind == ReplyKind::OutOfOffice)
+            .then(|| absence::until_ms(subject, text, event.at_ms.unwrap_or(at_ms))),
     };
     answered(scope, &answer).await
 }
@@ -149,6 +169,7 @@ pub(super) async fn unsubscribed(
         text: "",
         address: Some(address.to_owned()),
         at_ms: scope.now_ms,
+        answers_us: true,
         absent_until_ms: None,
     };
     answered(scope, &answer).await
@@ -156,21 +177,25 @@ pub(super) async fn unsubscribed(
 
 async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied, StoreError> {
     let person_id = Some(answer.person_id.clone());
-    // An opt-out holds however old it is.
-    if answer.kind != ReplyKind::OptOut && !is_in_outreach(scope, answer).await? {
-        let effect = "older than the first contact: ends nothing".into();
+    let is_removed = is_removed(scope.transaction, &scope.account.tenant, &answer.person_id).await?;
+    if is_removed && answer.kind != ReplyKind::OptOut {
+        let effect = "the person asked not to be processed: nothing is kept".into();
         return Ok(Applied { person_id, effect, ..Applied::default() });
     }
-    let new = NewReply {
-        person_id: &answer.person_id,
-        account_id: &scope.account.id,
-        channel: answer.channel,
-        kind: answer.kind.name(),
-        provider_message_id: answer.message_id,
-        text: answer.text,
-        address: answer.address.as_deref(),
-        at_ms: answer.at_ms,
-    };
+    // An opt-out holds however old it is.
+    if answer.kind != ReplyKind::OptOut && !is_in_outreach(scope, answer).await? {
+        // Whoever writes before their turn is in a conversation already; what lists show of it is history.
+        let is_noted = scope.by == By::Webhook && answer.kind == ReplyKind::Reply && answer.at_ms == scope.now_ms;
+        let effect =
+            if is_noted { "before any contact: ends nothing" } else { "older than the first contact: ends nothing" };
+        if is_noted {
+            add_reply(scope.transaction, &scope.account.tenant, &new_reply(scope.account, answer), scope.now_ms)
+                .await?;
+        }
+        return Ok(Applied { person_id, effect: effect.into(), ..Applied::default() });
+    }
+    let text = if is_removed { "" } else { answer.text };
+    let new = NewReply { text, ..new_reply(scope.account, answer) };
     let Some(reply_id) = add_reply(scope.transaction, &scope.account.tenant, &new, scope.now_ms).await? else {
         return Ok(Applied { person_id, effect: "known already".into(), ..Applied::default() });
     };
@@ -185,6 +210,19 @@ async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied,
             applied.tell.push(reply_reading::workflow_id(&ReplyId(reply_id)));
             Ok(applied)
         }
+    }
+}
+
+fn new_reply<'a>(account: &'a Account, answer: &'a Answer<'_>) -> NewReply<'a> {
+    NewReply {
+        person_id: &answer.person_id,
+        account_id: &account.id,
+        channel: answer.channel,
+        kind: answer.kind.name(),
+        provider_message_id: answer.message_id,
+        text: answer.text,
+        address: answer.address.as_deref(),
+        at_ms: answer.at_ms,
     }
 }
 
@@ -233,6 +271,7 @@ pub(in crate::outreach) async fn opted_out(
         text: "",
         address: reply.address.clone(),
         at_ms: reply.at_ms,
+        answers_us: true,
         absent_until_ms: None,
     };
     Ok(ended(&mut scope, &answer).await?.tell)
@@ -280,6 +319,9 @@ async fn ended(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied, St
 
 /// Whether the message came after an enrollment of the person began: a history that is read anew brings older ones.
 async fn is_in_outreach(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<bool, StoreError> {
+    if answer.answers_us {
+        return Ok(true);
+    }
     let begun: i64 = sqlx::query_scalar(
         "SELECT COUNT(*) FROM enrollments WHERE tenant = $1 AND person_id = $2 \
          AND (started_at_ms <= $3 OR (is_open = 1 AND state = 'scheduled' AND state_at_ms <= $3))",

@@ -28,7 +28,8 @@ use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
 use crate::store::accounts::{ACCOUNT_COLUMNS, Account, read_account_row, set_account_state};
 use crate::store::enrollments::lock_account;
-use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, discard, insert, note_effect};
+use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, discard, forget_body, insert, note_effect};
+use crate::store::persons::is_removed;
 use crate::store::searches::{from_json, to_json};
 use crate::store::{Store, StoreError};
 use crate::telemetry::traces;
@@ -59,6 +60,14 @@ pub struct Received {
     pub tell: Vec<String>,
     /// Contacts that were claimed before may begin until then, so the provider gets no answer earlier.
     pub answer_at_ms: Option<i64>,
+}
+
+impl Received {
+    /// For this machine's clock, by which the answer waits and which is so much ahead of the store's.
+    fn led_by(mut self, lead_ms: i64) -> Self {
+        self.answer_at_ms = self.answer_at_ms.map(|at_ms| at_ms.saturating_add(lead_ms));
+        self
+    }
 }
 
 /// Why an event is not stored.
@@ -144,7 +153,7 @@ pub(crate) async fn record(
     store
         .write(|transaction| {
             async move {
-                let now_ms = clock.now_ms();
+                let (now_ms, lead_ms) = store.now_and_lead_ms(transaction, clock).await?;
                 let id = Uuid::now_v7().to_string();
                 let new = NewEvent {
                     id: &id,
@@ -160,7 +169,7 @@ pub(crate) async fn record(
                     traceparent: traceparent.as_deref(),
                 };
                 let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
-                    Kept::Known(received) => return Ok(Some(received)),
+                    Kept::Known(received) => return Ok(Some(received.led_by(lead_ms))),
                     Kept::Unapplied { id, is_new } => (id, is_new),
                 };
                 let applied = match account {
@@ -178,8 +187,14 @@ pub(crate) async fn record(
                     discard(transaction, tenant, &id).await?;
                     return Ok(None);
                 }
+                if let Some(person_id) = &applied.person_id
+                    && is_removed(transaction, tenant, person_id).await?
+                {
+                    forget_body(transaction, tenant, &id).await?;
+                }
                 let account_id = account.as_ref().map(|account| account.id.as_str());
-                noted(transaction, tenant, id, is_new, account_id, applied, now_ms).await.map(Some)
+                let received = noted(transaction, tenant, id, is_new, account_id, applied, now_ms).await?;
+                Ok(Some(received.led_by(lead_ms)))
             }
             .boxed()
         })

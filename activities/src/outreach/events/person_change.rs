@@ -113,7 +113,7 @@ pub async fn receive_person_change(
     store
         .write(|transaction| {
             async move {
-                let now_ms = clock.now_ms();
+                let (now_ms, lead_ms) = store.now_and_lead_ms(transaction, clock).await?;
                 let id = Uuid::now_v7().to_string();
                 let new = NewEvent {
                     id: &id,
@@ -129,13 +129,14 @@ pub async fn receive_person_change(
                     traceparent: traceparent.as_deref(),
                 };
                 let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
-                    Kept::Known(received) => return Ok(received),
+                    Kept::Known(received) => return Ok(received.led_by(lead_ms)),
                     Kept::Unapplied { id, is_new } => (id, is_new),
                 };
                 let for_update = store.for_update();
                 let mut scope = ChangeScope { transaction, for_update, tenant, event_id: &id, source, now_ms };
                 let applied = apply::apply_person_change(&mut scope, change).await?;
-                noted(transaction, tenant, id.clone(), is_new, None, applied, now_ms).await
+                let received = noted(transaction, tenant, id.clone(), is_new, None, applied, now_ms).await?;
+                Ok(received.led_by(lead_ms))
             }
             .boxed()
         })

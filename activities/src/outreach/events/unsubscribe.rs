@@ -27,7 +27,15 @@ pub async fn knows_unsubscribe_token(store: &Store, token: &str) -> Result<bool,
 /// event of its own, because an entry that was taken off the list since does not outweigh a new click.
 pub async fn unsubscribe(store: &Store, clock: Clock, token: &str) -> Result<Option<Received>, StoreError> {
     let Some(link) = &store.unsubscribe_link(token).await? else { return Ok(None) };
-    let received = store.write(|transaction| opt_out(store, transaction, clock.now_ms(), link).boxed()).await?;
+    let received = store
+        .write(|transaction| {
+            async move {
+                let (now_ms, lead_ms) = store.now_and_lead_ms(transaction, clock).await?;
+                Ok(opt_out(store, transaction, now_ms, link).await?.led_by(lead_ms))
+            }
+            .boxed()
+        })
+        .await?;
     Ok(Some(received))
 }
 

@@ -2,7 +2,7 @@
 
 use super::{COLUMNS, Claim, Touch, TouchKey, of_enrollment, read_touch};
 use crate::store::StoreError;
-use leadflow_workflows::domain::outreach::TouchState;
+use leadflow_workflows::domain::outreach::{Action, TouchState};
 use sqlx::query::Query;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, Database};
 use uuid::Uuid;
@@ -15,12 +15,14 @@ pub(crate) async fn reserve(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     insert(transaction, key, now_ms).await?;
-    let set = "state = 'planned', planned_at_ms = $5, account_id = $6, enrollment_id = $7, has_note = $8";
+    // Another version of the sequence may do something else under the same id.
+    let set = "state = 'planned', planned_at_ms = $5, account_id = $6, enrollment_id = $7, has_note = $8, action = $9";
     update(set, key, UNCALLED)
         .bind(planned_at_ms)
         .bind(key.account_id)
         .bind(key.enrollment_id)
         .bind(i64::from(key.has_note))
+        .bind(key.action.name())
         .execute(transaction)
         .await?;
     Ok(())
@@ -107,7 +109,7 @@ pub(crate) async fn claim(
     let set = "state = 'calling', token = $5, request = $6, called_at_ms = COALESCE(called_at_ms, $7), \
          call_begin_by_ms = $8, call_deadline_ms = $9, calls = calls + 1, planned_at_ms = NULL, settled_by = NULL, \
          settled_at_ms = NULL, deferred_by = NULL, not_before_ms = NULL, account_id = $10, enrollment_id = $11, \
-         has_note = $12, is_live_invite = CASE WHEN action = 'invite' THEN 1 ELSE 0 END";
+         has_note = $12, action = $13, is_live_invite = $14";
     let claimed = update(set, key, "state NOT IN ('sent', 'refused')")
         .bind(claim.token)
         .bind(claim.request)
@@ -117,6 +119,8 @@ pub(crate) async fn claim(
         .bind(key.account_id)
         .bind(key.enrollment_id)
         .bind(i64::from(key.has_note))
+        .bind(key.action.name())
+        .bind(i64::from(key.action == Action::Invite))
         .execute(&mut *transaction)
         .await?;
     if claimed.rows_affected() == 0 {

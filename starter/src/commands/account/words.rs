@@ -54,7 +54,7 @@ fn day(word: &str) -> Option<u8> {
 fn minute(word: &str) -> Option<u16> {
     let (hours, minutes) = word.trim().split_once(':').unwrap_or((word.trim(), "0"));
     let (hours, minutes): (u16, u16) = (hours.parse().ok()?, minutes.parse().ok()?);
-    (minutes < 60).then(|| hours * 60 + minutes).filter(|minute| *minute <= 24 * 60)
+    (hours <= 24 && minutes < 60).then(|| hours * 60 + minutes).filter(|minute| *minute <= 24 * 60)
 }
 
 pub fn shown_hours(hours: &Hours) -> String {

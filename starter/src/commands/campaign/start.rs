@@ -43,7 +43,7 @@ pub struct StartArgs {
     #[arg(long, value_name = "NAME", required = true)]
     account: Vec<String>,
     /// Most leads that each account begins with in a day; its limits hold besides
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     starts_per_day: Option<u32>,
     /// Only leads with this score or more
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -75,7 +75,7 @@ async fn what_a_webhook_brought_is_told_at_once_and_once() {
         let received = world.receive(&world.message("msg_9", "dana", "Thanks", 0)).await;
         let teller = Told::default();
         assert_eq!(told_of(&store, &teller).await, (1, false));
-        assert_eq!(teller.list(), received.tell);
+        assert_eq!(teller.list(), enrollments(&received));
         world.end_leases().await;
         assert_eq!(told_of(&store, &teller).await, (0, false));
     })
