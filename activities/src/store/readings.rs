@@ -142,7 +142,8 @@ impl Store {
         .await
     }
 
-    /// Settles a contact that nothing explains, as a person says. `false` when it was not in doubt.
+    /// Settles a contact that nothing explains, as a person says. `false` when it was not in doubt, or its call may be on
+    /// its way.
     pub async fn settle_by_person(
         &self,
         tenant: &str,
@@ -160,13 +161,25 @@ impl Store {
                         .await?;
                 let Some(person) = person else { return Ok(false) };
                 lock_person(transaction, self.for_update(), tenant, &person).await?;
+                let in_doubt: i64 = sqlx::query_scalar(
+                    "SELECT COUNT(*) FROM touches WHERE tenant = $1 AND id = $2 \
+                     AND (state = 'unknown' OR (state = 'calling' AND call_deadline_ms < $3))",
+                )
+                .bind(tenant)
+                .bind(touch_id)
+                .bind(now_ms)
+                .fetch_one(&mut **transaction)
+                .await?;
+                if in_doubt == 0 {
+                    return Ok(false);
+                }
                 if was_sent {
                     return settle_sent(transaction, tenant, touch_id, None, None, "person", now_ms).await;
                 }
                 let settled = sqlx::query(
                     "UPDATE touches SET state = 'released', settled_by = 'person', settled_at_ms = NULL, is_live_invite = 0, \
                      called_at_ms = NULL, call_deadline_ms = NULL, call_begin_by_ms = NULL, token = NULL, calls = 0 \
-                     WHERE tenant = $1 AND id = $2 AND state = 'unknown'",
+                     WHERE tenant = $1 AND id = $2",
                 )
                 .bind(tenant)
                 .bind(touch_id)

@@ -188,6 +188,11 @@ async fn a_person_settles_what_nothing_explains() {
         assert_eq!(world.touch_of(&touch).await, ("released".into(), None, Some("person".into())), "to be sent");
         assert!(!store.settle_by_person("default", &touch, true, CLOCK_MS).await.unwrap(), "it is settled");
         assert!(!store.settle_by_person("default", "no such touch", true, CLOCK_MS).await.unwrap());
+        let lost = world.touch("e1", "message", "calling", None, None).await;
+        world.run(&format!("UPDATE touches SET call_deadline_ms = {CLOCK_MS} WHERE id = '{lost}'")).await;
+        assert!(!store.settle_by_person("default", &lost, true, CLOCK_MS).await.unwrap(), "it may be on its way");
+        assert!(store.settle_by_person("default", &lost, false, CLOCK_MS + 1).await.unwrap(), "nobody knows");
+        assert_eq!(world.touch_of(&lost).await.0, "released");
     })
     .await;
 }
