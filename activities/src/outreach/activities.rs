@@ -97,11 +97,7 @@ impl OutreachWork {
 
     /// The present instant: of the database where several machines share one, so that they agree on what is due.
     pub(super) async fn now_ms(&self, transaction: &mut AnyConnection) -> Result<i64, StoreError> {
-        if self.store.backend() == Backend::Postgres && self.clock.is_system() {
-            let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-            return Ok(sqlx::query_scalar(now).fetch_one(transaction).await?);
-        }
-        Ok(self.clock.now_ms())
+        now_ms(&self.store, self.clock, transaction).await
     }
 
     /// How long a reservation outlives its instant: on a fast clock longer, because a worker takes real time to come.
@@ -119,6 +115,15 @@ impl OutreachWork {
         let real_ms = u64::try_from(self.clock.real_until(now_ms, at_ms).as_millis()).unwrap_or(u64::MAX);
         if at_ms > now_ms { real_ms.max(1) } else { 0 }
     }
+}
+
+/// As [`OutreachWork::now_ms`], for whoever has only parts of it.
+pub(super) async fn now_ms(store: &Store, clock: Clock, transaction: &mut AnyConnection) -> Result<i64, StoreError> {
+    if store.backend() == Backend::Postgres && clock.is_system() {
+        let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        return Ok(sqlx::query_scalar(now).fetch_one(transaction).await?);
+    }
+    Ok(clock.now_ms())
 }
 
 /// The failure of an activity whose store did not work: tried again.

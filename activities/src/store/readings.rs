@@ -22,6 +22,7 @@ pub(crate) struct Contact {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OpenInvite {
     pub(crate) touch_id: String,
+    pub(crate) campaign_id: String,
     pub(crate) enrollment_id: String,
     pub(crate) person_id: String,
     pub(crate) in_doubt: bool,
@@ -75,7 +76,7 @@ impl Store {
     /// The invitations of an account that are in doubt or not answered.
     pub(crate) async fn open_invites(&self, tenant: &str, account_id: &str) -> Result<Vec<OpenInvite>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, enrollment_id, person_id, state, called_at_ms, settled_at_ms FROM touches \
+            "SELECT id, campaign_id, enrollment_id, person_id, state, called_at_ms, settled_at_ms FROM touches \
              WHERE tenant = $1 AND account_id = $2 AND action = 'invite' AND person_id <> '' AND called_at_ms IS NOT NULL \
              AND (state IN ('calling', 'unknown') OR (state = 'sent' AND is_live_invite = 1)) ORDER BY called_at_ms, id",
         )
@@ -88,6 +89,7 @@ impl Store {
             let called_at_ms: i64 = row.try_get("called_at_ms")?;
             Ok(OpenInvite {
                 touch_id: row.try_get("id")?,
+                campaign_id: row.try_get("campaign_id")?,
                 enrollment_id: row.try_get("enrollment_id")?,
                 person_id: row.try_get("person_id")?,
                 in_doubt: row.try_get::<String, _>("state")? != "sent",
