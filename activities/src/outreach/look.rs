@@ -1,7 +1,7 @@
 //! Reading a person's profile before a contact: their id for this account, and whether the contact is needed at all.
 
 use super::activities::{OutreachWork, now_ms, send_failure, store_failure};
-use super::settle::{Outcome, Seen, later, note_account, note_seen};
+use super::settle::{ALREADY_INVITED, Outcome, Seen, later, note_account, note_seen};
 use super::touch::{BEGIN_WITHIN, Target};
 use crate::senders::{InvitationState, ProfileView, SendError, Sender, Verdict};
 use crate::store::accounts::Account;
@@ -21,6 +21,8 @@ use temporalio_sdk::activities::ActivityError;
 
 /// LinkedIn takes no new invitation so long after one was withdrawn.
 const WITHDRAWN_MS: i64 = 21 * DAY_MS;
+/// An invitation that LinkedIn calls too recent, although none is pending.
+const INVITED_BEFORE_MS: i64 = 21 * DAY_MS;
 
 impl OutreachWork {
     /// Reads the profile, and notes what it says about the contact that was to come.
@@ -177,6 +179,14 @@ async fn note_profile(
         Some(InvitationState::Pending) => note_done_elsewhere(transaction, key, "pending_already", now_ms).await,
         Some(InvitationState::Withdrawn) => {
             defer_uncalled(transaction, key, "invitation_withdrawn", now_ms + WITHDRAWN_MS, now_ms).await
+        }
+        // One that was refused as too recent, and has not been put off for that: nothing is pending.
+        _ if !profile.is_connection
+            && target.touch.as_ref().is_some_and(|touch| {
+                touch.deferred_by.as_deref() == Some(ALREADY_INVITED) && touch.not_before_ms.is_none()
+            }) =>
+        {
+            defer_uncalled(transaction, key, ALREADY_INVITED, now_ms + INVITED_BEFORE_MS, now_ms).await
         }
         Some(InvitationState::Ignored | InvitationState::ReceivedPending) | None => Ok(()),
     }
