@@ -1,6 +1,7 @@
 //! `starter dev`: everything embedded, over a data folder, until Ctrl-C.
 
 use crate::failure::Failure;
+use crate::outreach::Outreach;
 use crate::site::{DEFAULT_DATA, GlobalArgs};
 use crate::stack::{Part, Stack, StackOptions, tail};
 use clap::Args;
@@ -43,6 +44,11 @@ async fn up(args: &DevArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let config = Config::load(global.config.as_deref(), Some(&folder))?;
     let options = StackOptions { port: args.port, ui_port: args.ui_port, ..StackOptions::new(folder.clone(), config) };
     let mut stack = Stack::start(options, &|what| drop(writeln!(io::stderr(), "{what}"))).await?;
+    let (config, store, client) = (stack.config.clone(), stack.store.clone(), stack.client.clone());
+    let outreach = Outreach { config, store, client, clock: stack.clock };
+    if let Err(Failure::Unavailable(problem)) = outreach.ensure_all().await {
+        writeln!(io::stderr(), "warning: {problem}")?;
+    }
     announce(&stack, global.json)?;
     let mut stop = std::pin::pin!(asked_to_stop());
     let mut restarts = 0;

@@ -11,11 +11,13 @@ use leadflow_workflows::QUEUE_LONG;
 use leadflow_workflows::campaign::{self, Campaign as CampaignWorkflow, CampaignInput};
 use leadflow_workflows::contract::{AccountRef, CampaignRef};
 use leadflow_workflows::domain::ids::{AccountId, CampaignId, EnrollmentId, TenantId};
+use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::enrollment::{self, Enrollment};
 use leadflow_workflows::lead_search::{PROGRESS, STAGE, TENANT};
 use leadflow_workflows::sender_account::{self, SenderAccount, SenderAccountInput};
 use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN, EVENTS_PER_RUN};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
+use temporalio_client::tonic::Code;
 use temporalio_client::{Client, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions};
 use temporalio_common::search_attributes::SearchAttributes;
 
@@ -29,68 +31,96 @@ pub struct Outreach {
 }
 
 impl Outreach {
-    /// Stores a campaign and starts its workflow; `false` when its name is taken. When the workflow cannot be started,
-    /// nothing stays behind. With the same id again it goes on where an attempt was cut off.
+    /// Stores a campaign and starts its workflow; `false` when its name is taken. When Temporal refuses the workflow, nothing
+    /// stays behind. With the same id again it goes on where an attempt was cut off.
     pub async fn start_campaign(&self, new: &Campaign) -> Result<bool, Failure> {
-        if !self.store.create_campaign(new).await? && self.store.campaign(&new.tenant, &new.id).await?.is_none() {
+        let is_new = self.store.create_campaign(new).await?;
+        if !is_new && self.store.campaign(&new.tenant, &new.id).await?.is_none() {
             return Ok(false);
         }
-        let (tenant, campaign_id) = (TenantId(new.tenant.clone()), CampaignId(new.id.clone()));
+        match self.ensure_campaign(new).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_new && is_refusal(&error) => {
+                self.store.discard_campaign(&new.tenant, &new.id).await?;
+                Err(not_started("campaign", &error))
+            }
+            Err(error) => Err(perhaps_started("campaign", &new.name, &error)),
+        }
+    }
+
+    /// Stores a sender account and starts the workflow that reads it; `false` when its name, or the account at the provider,
+    /// is taken. When Temporal refuses the workflow, nothing stays behind. With the same id again it goes on where an
+    /// attempt was cut off.
+    pub async fn start_account(&self, new: &NewAccount) -> Result<bool, Failure> {
+        let is_new = self.store.add_account(new).await?;
+        if !is_new && self.store.account(&new.tenant, &new.id).await?.is_none() {
+            return Ok(false);
+        }
+        match self.ensure_account(&new.tenant, &new.id, new.channel).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_new && is_refusal(&error) => {
+                self.store.discard_account(&new.tenant, &new.id).await?;
+                Err(not_started("account's reading", &error))
+            }
+            Err(error) => Err(perhaps_started("account", &new.name, &error)),
+        }
+    }
+
+    /// Starts the workflows of this tenant's campaigns and accounts that have none, or whose last one failed.
+    pub async fn ensure_all(&self) -> Result<(), Failure> {
+        let tenant = self.config.tenant.as_str();
+        for account in self.store.accounts(tenant).await? {
+            let ensured = self.ensure_account(tenant, &account.id, account.channel).await;
+            ensured.map_err(|error| perhaps_started("account", &account.name, &error))?;
+        }
+        for campaign in self.store.campaigns(tenant).await?.iter().filter(|campaign| !campaign.has_ended()) {
+            let ensured = self.ensure_campaign(campaign).await;
+            ensured.map_err(|error| perhaps_started("campaign", &campaign.name, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the workflow of a campaign; `false` when it runs already.
+    async fn ensure_campaign(&self, campaign: &Campaign) -> Result<bool, WorkflowStartError> {
+        let (tenant, campaign_id) = (TenantId(campaign.tenant.clone()), CampaignId(campaign.id.clone()));
         let input = CampaignInput {
             campaign: CampaignRef { tenant: tenant.clone(), campaign_id: campaign_id.clone() },
             timings: self.config.timings,
             events_per_run: EVENTS_PER_RUN,
         };
         let options = WorkflowStartOptions::new(QUEUE_LONG, campaign::workflow_id(&campaign_id))
-            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
             .search_attributes(SearchAttributes::new([
                 TENANT.value_set(tenant.0),
-                CAMPAIGN.value_set(new.id.clone()),
+                CAMPAIGN.value_set(campaign.id.clone()),
                 STAGE.value_set("running".into()),
                 PROGRESS.value_set(0),
             ]))
-            .static_summary(format!("campaign {}", new.name))
+            .static_summary(format!("campaign {}", campaign.name))
             .static_details(format!("`starter campaign show {campaign_id}` shows how far it is."))
             .build();
-        if let Err(error) = self.client.start_workflow(CampaignWorkflow::run, input, options).await
-            && !matches!(error, WorkflowStartError::AlreadyStarted { .. })
-        {
-            self.store.discard_campaign(&new.tenant, &new.id).await?;
-            return Err(not_started("campaign", &error));
-        }
-        Ok(true)
+        is_started(self.client.start_workflow(CampaignWorkflow::run, input, options).await)
     }
 
-    /// Stores a sender account and starts the workflow that reads it; `false` when its name, or the account at the provider,
-    /// is taken. When the workflow cannot be started, nothing stays behind. With the same id again it goes on where an
-    /// attempt was cut off.
-    pub async fn start_account(&self, new: &NewAccount) -> Result<bool, Failure> {
-        if !self.store.add_account(new).await? && self.store.account(&new.tenant, &new.id).await?.is_none() {
-            return Ok(false);
-        }
-        let (tenant, account_id) = (TenantId(new.tenant.clone()), AccountId(new.id.clone()));
+    /// Starts the workflow that reads an account; `false` when it runs already.
+    async fn ensure_account(&self, tenant: &str, id: &str, channel: Channel) -> Result<bool, WorkflowStartError> {
+        let (tenant, account_id) = (TenantId(tenant.to_owned()), AccountId(id.to_owned()));
         let input = SenderAccountInput {
             account: AccountRef { tenant: tenant.clone(), account_id: account_id.clone() },
             timings: self.config.timings,
             events_per_run: EVENTS_PER_RUN,
         };
         let options = WorkflowStartOptions::new(QUEUE_LONG, sender_account::workflow_id(&account_id))
-            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
             .search_attributes(SearchAttributes::new([
                 TENANT.value_set(tenant.0),
-                ACCOUNT.value_set(new.id.clone()),
+                ACCOUNT.value_set(id.to_owned()),
                 STAGE.value_set("active".into()),
             ]))
-            .static_summary(format!("{} account", new.channel.name()))
+            .static_summary(format!("{} account", channel.name()))
             .static_details(format!("`starter account show {account_id}` shows its limits and its health."))
             .build();
-        if let Err(error) = self.client.start_workflow(SenderAccount::run, input, options).await
-            && !matches!(error, WorkflowStartError::AlreadyStarted { .. })
-        {
-            self.store.discard_account(&new.tenant, &new.id).await?;
-            return Err(not_started("account's reading", &error));
-        }
-        Ok(true)
+        is_started(self.client.start_workflow(SenderAccount::run, input, options).await)
     }
 
     /// Has a campaign contact nobody. Returns how many enrollments were told, as all that follow.
@@ -106,10 +136,13 @@ impl Outreach {
         self.tell_open(campaign).await
     }
 
-    /// Lets a paused campaign go on.
+    /// Lets a paused campaign go on, also one whose workflow is missing.
     pub async fn resume_campaign(&self, campaign: &Campaign) -> Result<usize, Failure> {
         refuse_ended(campaign)?;
-        if !self.store.resume_campaign(&campaign.tenant, &campaign.id).await? {
+        let was_paused = self.store.resume_campaign(&campaign.tenant, &campaign.id).await?;
+        let ensured = self.ensure_campaign(campaign).await;
+        let was_missing = ensured.map_err(|error| perhaps_started("campaign", &campaign.name, &error))?;
+        if !was_paused && !was_missing {
             return Err(Failure::Refused(format!("campaign {} is running already", printable(&campaign.name))));
         }
         self.tell_open(campaign).await
@@ -137,9 +170,12 @@ impl Outreach {
         self.tell_users(account).await
     }
 
-    /// Lets an account go on, whatever held it.
+    /// Lets an account go on, whatever held it, also one whose workflow is missing.
     pub async fn resume_account(&self, account: &Account) -> Result<usize, Failure> {
-        if !self.store.resume_account(&account.tenant, &account.id, self.clock.now_ms()).await? {
+        let was_held = self.store.resume_account(&account.tenant, &account.id, self.clock.now_ms()).await?;
+        let ensured = self.ensure_account(&account.tenant, &account.id, account.channel).await;
+        let was_missing = ensured.map_err(|error| perhaps_started("account", &account.name, &error))?;
+        if !was_held && !was_missing {
             return Err(Failure::Refused(format!("account {} is active already", printable(&account.name))));
         }
         // What it missed is read first: an account that is still disconnected says so at once.
@@ -215,8 +251,69 @@ fn told(answer: Result<(), WorkflowInteractionError>) -> Result<(), Failure> {
     }
 }
 
+/// Whether a workflow was started; one that is there already needs no start.
+fn is_started<Handle>(answer: Result<Handle, WorkflowStartError>) -> Result<bool, WorkflowStartError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the workflow was surely not started: any other error may have come after the start.
+fn is_refusal(error: &WorkflowStartError) -> bool {
+    match error {
+        WorkflowStartError::PayloadConversion(_) => true,
+        WorkflowStartError::Rpc(status) => matches!(
+            status.code(),
+            Code::InvalidArgument
+                | Code::NotFound
+                | Code::FailedPrecondition
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::Unimplemented
+        ),
+        _ => false,
+    }
+}
+
+fn perhaps_started(what: &str, name: &str, error: &dyn std::fmt::Display) -> Failure {
+    let name = printable(name);
+    Failure::Unavailable(format!(
+        "{what} {name} is stored, but its workflow could perhaps not be started: {error}\nhint: `starter {what} resume \
+         {name}` makes sure"
+    ))
+}
+
 fn not_started(what: &str, error: &dyn std::fmt::Display) -> Failure {
     Failure::Unavailable(format!(
         "the {what} could not be started: {error}\nhint: `starter doctor` shows what is missing; nothing was stored"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use temporalio_client::tonic::Status;
+
+    #[test]
+    fn what_may_have_been_started_is_not_discarded() {
+        let refused = |code| is_refusal(&WorkflowStartError::Rpc(Status::new(code, "")));
+        assert!(refused(Code::InvalidArgument) && refused(Code::NotFound) && refused(Code::PermissionDenied));
+        for code in [Code::DeadlineExceeded, Code::Unavailable, Code::Unknown, Code::Internal, Code::Cancelled] {
+            assert!(!refused(code), "{code:?}");
+        }
+        let Failure::Unavailable(text) = perhaps_started("campaign", "spring", &"timed out") else {
+            panic!("wrong kind")
+        };
+        assert!(text.contains("`starter campaign resume spring` makes sure"), "{text}");
+    }
+
+    #[test]
+    fn a_workflow_that_is_there_already_is_no_error() {
+        let source = Status::already_exists("");
+        assert!(!is_started::<()>(Err(WorkflowStartError::AlreadyStarted { run_id: None, source })).unwrap());
+        assert!(is_started(Ok(())).unwrap());
+        assert!(is_started::<()>(Err(WorkflowStartError::Rpc(Status::unavailable("")))).is_err());
+    }
 }

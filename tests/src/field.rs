@@ -223,7 +223,21 @@ impl Lab {
         accounts: &[String],
         settings: CampaignSettings,
     ) -> anyhow::Result<CampaignId> {
-        let new = Campaign {
+        let new = self.campaign(name, search_id, sequence_id, accounts, settings);
+        ensure!(self.outreach().start_campaign(&new).await.or_say()?, "there is a campaign {name} already");
+        Ok(CampaignId(new.id))
+    }
+
+    /// A campaign that is to be stored.
+    pub fn campaign(
+        &self,
+        name: &str,
+        search_id: &str,
+        sequence_id: &str,
+        accounts: &[String],
+        settings: CampaignSettings,
+    ) -> Campaign {
+        Campaign {
             id: Uuid::now_v7().to_string(),
             tenant: self.tenant().to_owned(),
             name: name.to_owned(),
@@ -235,9 +249,7 @@ impl Lab {
             created_at_ms: self.stack.clock.now_ms(),
             ended_at_ms: None,
             accounts: accounts.to_vec(),
-        };
-        ensure!(self.outreach().start_campaign(&new).await.or_say()?, "there is a campaign {name} already");
-        Ok(CampaignId(new.id))
+        }
     }
 
     pub async fn enrollments(&self, campaign: &CampaignId) -> anyhow::Result<Vec<Enrollment>> {

@@ -1,22 +1,28 @@
 //! Reading a person's profile before a contact: their id for this account, and whether the contact is needed at all.
 
 use super::activities::{OutreachWork, send_failure, store_failure};
-use super::settle::{Outcome, Seen, later, note_account, note_seen};
+use super::settle::{ALREADY_INVITED, Outcome, Seen, later, note_account, note_seen};
 use super::touch::{BEGIN_WITHIN, Target};
-use crate::senders::{InvitationState, ProfileView, SendError, Verdict};
-use crate::store::StoreError;
+use crate::senders::{InvitationState, ProfileView, SendError, Sender, Verdict};
+use crate::store::accounts::Account;
 use crate::store::enrollments::{lock_account, lock_person};
-use crate::store::touches::{TouchKey, defer_uncalled, end_look, note_done_elsewhere, refuse_uncalled};
+use crate::store::touches::{
+    TouchKey, defer_uncalled, end_look, note_done_elsewhere, note_look, refuse_uncalled, uses,
+};
+use crate::store::{Store, StoreError};
 use futures::FutureExt;
-use leadflow_workflows::domain::outreach::Action;
-use leadflow_workflows::domain::permits::DAY_MS;
+use leadflow_clock::Clock;
+use leadflow_workflows::domain::outreach::{Action, Hold};
+use leadflow_workflows::domain::permits::{DAY_MS, Limits, refusal};
 use leadflow_workflows::domain::provider::Provider;
 use sqlx::AnyConnection;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use temporalio_sdk::activities::ActivityError;
 
 /// LinkedIn takes no new invitation so long after one was withdrawn.
 const WITHDRAWN_MS: i64 = 21 * DAY_MS;
+/// An invitation that LinkedIn calls too recent, although none is pending.
+const INVITED_BEFORE_MS: i64 = 21 * DAY_MS;
 
 impl OutreachWork {
     /// Reads the profile, and notes what it says about the contact that was to come.
@@ -58,6 +64,100 @@ impl OutreachWork {
     }
 }
 
+/// A profile that is read to find out what became of an invitation. The provider limits it like a look before a contact, so
+/// it counts like one.
+pub(super) struct Inquiry<'a> {
+    pub(super) store: &'a Store,
+    pub(super) sender: &'a dyn Sender,
+    pub(super) clock: Clock,
+    /// Real time that the call may take.
+    pub(super) read_ms: u64,
+    pub(super) account: &'a Account,
+    pub(super) campaign_id: &'a str,
+    pub(super) enrollment_id: &'a str,
+    pub(super) person_id: &'a str,
+}
+
+/// Why an inquiry has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InquiryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// It was not made: it may be from this instant on.
+    #[error("the account's limits allow no look at a profile now")]
+    NotBefore(i64),
+}
+
+impl Inquiry<'_> {
+    /// Reads the profile of `person`, the provider's name of them, if the limits allow a look now.
+    pub(super) async fn profile(&self, person: &str) -> Result<ProfileView, InquiryError> {
+        let (store, tenant) = (self.store, self.account.tenant.as_str());
+        let key = TouchKey {
+            tenant,
+            campaign_id: self.campaign_id,
+            enrollment_id: self.enrollment_id,
+            person_id: self.person_id,
+            account_id: &self.account.id,
+            step_id: "",
+            action: Action::VisitProfile,
+            has_note: false,
+        };
+        let claimed = Instant::now();
+        let counted = store
+            .write(|transaction| {
+                async move {
+                    lock_person(transaction, store.for_update(), tenant, key.person_id).await?;
+                    lock_account(transaction, store.for_update(), tenant, key.account_id).await?;
+                    let now_ms = store.now_ms(transaction, self.clock).await?;
+                    let deadline_ms = now_ms + look_takes_ms(self.clock, self.read_ms);
+                    count_look(transaction, key, &self.account.settings.limits, now_ms, deadline_ms).await
+                }
+                .boxed()
+            })
+            .await?;
+        let look_id = counted.map_err(|(_, at_ms)| InquiryError::NotBefore(at_ms))?;
+        if claimed.elapsed() >= Duration::from_millis(self.read_ms / BEGIN_WITHIN) {
+            return Err(InquiryError::NotBefore(self.clock.now_ms()));
+        }
+        let read = self.sender.profile(&self.account.provider_account_id, person).await;
+        store
+            .write(|transaction| {
+                let look_id = &look_id;
+                async move {
+                    let now_ms = store.now_ms(transaction, self.clock).await?;
+                    end_look(transaction, tenant, look_id, now_ms).await
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(read?)
+    }
+}
+
+/// How long a look that is noted now may go on, on the installation's clock.
+pub(super) fn look_takes_ms(clock: Clock, read_ms: u64) -> i64 {
+    clock.virtual_ms(Duration::from_millis(read_ms + read_ms / BEGIN_WITHIN))
+}
+
+/// Counts a look against the account's profile views, under its lock. Returns the look's id, or what refuses it, and until
+/// when.
+pub(super) async fn count_look(
+    transaction: &mut AnyConnection,
+    key: TouchKey<'_>,
+    limits: &Limits,
+    now_ms: i64,
+    deadline_ms: i64,
+) -> Result<Result<String, (Hold, i64)>, StoreError> {
+    let action = Action::VisitProfile;
+    let uses = uses(transaction, key.tenant, key.account_id, Some(action), now_ms, None, None).await?;
+    Ok(match refusal(limits, action, false, &uses, now_ms) {
+        Some(refused) => Err(refused),
+        None => Ok(note_look(transaction, key, now_ms, deadline_ms).await?),
+    })
+}
+
 async fn note_profile(
     transaction: &mut AnyConnection,
     key: TouchKey<'_>,
@@ -79,6 +179,14 @@ async fn note_profile(
         Some(InvitationState::Pending) => note_done_elsewhere(transaction, key, "pending_already", now_ms).await,
         Some(InvitationState::Withdrawn) => {
             defer_uncalled(transaction, key, "invitation_withdrawn", now_ms + WITHDRAWN_MS, now_ms).await
+        }
+        // One that was refused as too recent, and has not been put off for that: nothing is pending.
+        _ if !profile.is_connection
+            && target.touch.as_ref().is_some_and(|touch| {
+                touch.deferred_by.as_deref() == Some(ALREADY_INVITED) && touch.not_before_ms.is_none()
+            }) =>
+        {
+            defer_uncalled(transaction, key, ALREADY_INVITED, now_ms + INVITED_BEFORE_MS, now_ms).await
         }
         Some(InvitationState::Ignored | InvitationState::ReceivedPending) | None => Ok(()),
     }

@@ -2,6 +2,7 @@
 
 use super::activities::{OutreachWork, send_failure, store_failure};
 use super::events::same_text;
+use super::look::{Inquiry, InquiryError};
 use super::planner::{self, CheckRequest};
 use super::settle::{Seen, later, note_account, note_seen};
 use super::situation::{Background, Situation};
@@ -59,7 +60,9 @@ impl OutreachWork {
         let shown = match self.shown(target, touch, &claimed).await {
             Ok(shown) => shown,
             // A lost account ends the asking until it is back; any other question is asked again.
-            Err(error) => return self.unanswered(input, target, error).await,
+            Err(InquiryError::Send(error)) => return self.unanswered(input, target, error).await,
+            Err(InquiryError::NotBefore(at_ms)) => return self.ask_later(input, target, at_ms).await,
+            Err(InquiryError::Store(error)) => return Err(store_failure(error)),
         };
         let tenant = input.enrollment.tenant.as_str();
         match shown {
@@ -97,23 +100,25 @@ impl OutreachWork {
         }
     }
 
-    async fn shown(&self, target: &Target, touch: &Touch, claimed: &BTreeSet<String>) -> Result<Shown, SendError> {
+    async fn shown(&self, target: &Target, touch: &Touch, claimed: &BTreeSet<String>) -> Result<Shown, InquiryError> {
         let since_ms = touch.called_at_ms.unwrap_or(0) - ROUNDING_MS;
         let request = touch.request.as_deref().and_then(|request| from_json::<SendRequest>(request).ok());
         match request {
-            Some(SendRequest::Invite { person_provider_id, .. }) => self.invitation(target, &person_provider_id).await,
+            Some(SendRequest::Invite { person_provider_id, .. }) => {
+                self.invitation(target, touch, &person_provider_id).await
+            }
             Some(SendRequest::Message { chat_id, text }) => {
-                self.message(target, &chat_id, &text, (since_ms, claimed)).await
+                Ok(self.message(target, &chat_id, &text, (since_ms, claimed)).await?)
             }
             Some(
                 SendRequest::StartChat { person_provider_id, text }
                 | SendRequest::InMail { person_provider_id, text, .. },
             ) => match self.chat_with(target, &person_provider_id).await? {
-                Some(chat_id) => self.message(target, &chat_id, &text, (since_ms, claimed)).await,
+                Some(chat_id) => Ok(self.message(target, &chat_id, &text, (since_ms, claimed)).await?),
                 None => Ok(Shown::Absent),
             },
             Some(SendRequest::Email { to_address, subject, .. }) => {
-                self.email(target, &to_address, &subject, (since_ms, claimed)).await
+                Ok(self.email(target, &to_address, &subject, (since_ms, claimed)).await?)
             }
             Some(SendRequest::VisitProfile { .. }) | None => {
                 Ok(Shown::Done { message_id: None, chat_id: None, is_connection: false })
@@ -121,9 +126,19 @@ impl OutreachWork {
         }
     }
 
-    async fn invitation(&self, target: &Target, person: &str) -> Result<Shown, SendError> {
+    async fn invitation(&self, target: &Target, touch: &Touch, person: &str) -> Result<Shown, InquiryError> {
         let account = target.account.provider_account_id.as_str();
-        let profile = self.sender.profile(account, person).await?;
+        let inquiry = Inquiry {
+            store: &self.store,
+            sender: &*self.sender,
+            clock: self.clock,
+            read_ms: self.config.timings.touch_read_ms,
+            account: &target.account,
+            campaign_id: &touch.campaign_id,
+            enrollment_id: &touch.enrollment_id,
+            person_id: &target.person_id,
+        };
+        let profile = inquiry.profile(person).await?;
         let done = |message_id, is_connection| Ok(Shown::Done { message_id, chat_id: None, is_connection });
         if profile.is_connection {
             return done(None, true);
@@ -288,6 +303,25 @@ impl OutreachWork {
         }
         let request = touch.request.clone().unwrap_or_default();
         claim_again(transaction, tenant, touch, self.claim_of(&target.token, &request, now_ms)).await
+    }
+
+    /// The account's limits put the question off; one that they never allow is put off from day to day.
+    async fn ask_later(&self, input: &TouchInput, target: &Target, at_ms: i64) -> Result<(), ActivityError> {
+        let Some(touch) = &target.touch else { return Ok(()) };
+        let tenant = input.enrollment.tenant.as_str();
+        self.store
+            .write(|transaction| {
+                async move {
+                    lock_person(transaction, self.store.for_update(), tenant, &target.person_id).await?;
+                    let now_ms = self.now_ms(transaction).await?;
+                    let not_before_ms = Some(at_ms.clamp(now_ms + 1, now_ms + DAY_MS));
+                    let unsent = Unsent::Unknown { problem: None, not_before_ms };
+                    settle_unsent(transaction, tenant, touch, &target.token, unsent, now_ms).await
+                }
+                .boxed()
+            })
+            .await
+            .map_err(store_failure)
     }
 
     /// The question has no answer now. What the provider wants is noted; the doubt stays, whatever that is.

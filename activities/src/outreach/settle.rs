@@ -7,6 +7,7 @@ use crate::store::StoreError;
 use crate::store::accounts::{defer_account, set_account_state};
 use crate::store::enrollments::{lock_account, lock_person};
 use crate::store::persons::bury_email;
+use crate::store::sequences::sequence_of;
 use crate::store::suppressions::suppress;
 use crate::store::touches::{Touch, Unsent, settle_sent, settle_unsent};
 use crate::telemetry::counters;
@@ -20,8 +21,8 @@ use std::time::Duration;
 
 /// A call that did surely not happen is made again after this time.
 const AGAIN_MS: i64 = 60_000;
-/// An invitation that LinkedIn calls too recent, and that was none of ours.
-const OTHERS_INVITATION: Duration = Duration::from_hours(21 * 24);
+/// What LinkedIn's word for an earlier invitation puts a contact off by, until a look shows whether that one is pending.
+pub(super) const ALREADY_INVITED: &str = "already_invited_recently";
 
 /// The kind of a call that was claimed and not made, because its time had run out.
 pub(super) const BEGAN_TOO_LATE: &str = "began_too_late";
@@ -172,7 +173,11 @@ impl OutreachWork {
                 settle_sent(transaction, tenant, &touch.id, None, None, kind, now_ms).await?;
                 None
             }
-            Verdict::AlreadyInvited => released(Some(later(now_ms, OTHERS_INVITATION))),
+            // Whether that invitation is pending is seen by looking.
+            Verdict::AlreadyInvited => {
+                expire_look(transaction, tenant, target).await?;
+                Some(Unsent::Released { problem: ALREADY_INVITED, not_before_ms: None })
+            }
             Verdict::DeferLead { wait } => released(Some(later(now_ms, wait))),
             Verdict::BadAddress => {
                 if let Some(address) = &target.email {
@@ -184,6 +189,7 @@ impl OutreachWork {
                 }
                 Some(Unsent::Refused(leadflow_workflows::domain::walk::BAD_ADDRESS))
             }
+            Verdict::NotConnected if disbelieve_connection(transaction, tenant, target, touch).await? => released(None),
             Verdict::NotConnected | Verdict::Unreachable | Verdict::NoCredits | Verdict::Refused => {
                 Some(Unsent::Refused(kind))
             }
@@ -200,6 +206,58 @@ impl OutreachWork {
             }
         })
     }
+}
+
+/// Has the profile read again before the next invitation.
+async fn expire_look(transaction: &mut AnyConnection, tenant: &str, target: &Target) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE account_people SET looked_at_ms = NULL WHERE tenant = $1 AND account_id = $2 AND person_id = $3",
+    )
+    .bind(tenant)
+    .bind(&target.account.id)
+    .bind(&target.person_id)
+    .execute(transaction)
+    .await?;
+    Ok(())
+}
+
+/// Forgets a connection by which a message was refused, where the sequence can invite instead. `false` when that leads
+/// nowhere: what was learnt since this contact was first planned has been believed once more already.
+async fn disbelieve_connection(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    target: &Target,
+    touch: &Touch,
+) -> Result<bool, StoreError> {
+    let sequence = sequence_of(transaction, tenant, &touch.enrollment_id).await?;
+    if !sequence.is_some_and(|sequence| sequence.actions().contains(&Action::Invite)) {
+        return Ok(false);
+    }
+    let forgotten = sqlx::query(
+        "UPDATE account_people SET connected_at_ms = NULL, connected_by = NULL, looked_at_ms = NULL \
+         WHERE tenant = $1 AND account_id = $2 AND person_id = $3 \
+         AND connected_at_ms <= (SELECT created_at_ms FROM touches WHERE tenant = $1 AND id = $4)",
+    )
+    .bind(tenant)
+    .bind(&target.account.id)
+    .bind(&target.person_id)
+    .bind(&touch.id)
+    .execute(&mut *transaction)
+    .await?;
+    if forgotten.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // A connection that comes about later has the same key, and is news.
+    sqlx::query(
+        "UPDATE events SET event_key = event_key || '/' || id \
+         WHERE tenant = $1 AND account_id = $2 AND person_id = $3 AND kind = 'connected'",
+    )
+    .bind(tenant)
+    .bind(&target.account.id)
+    .bind(&target.person_id)
+    .execute(transaction)
+    .await?;
+    Ok(true)
 }
 
 /// What an error means for the whole account, if it means anything: written down, with the instant until which the provider

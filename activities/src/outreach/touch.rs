@@ -2,6 +2,7 @@
 
 use super::activities::{OutreachWork, store_failure};
 use super::decide::{Decided, key};
+use super::look::{count_look, look_takes_ms};
 use super::planner::HORIZON_MS;
 use super::settle::{BEGAN_TOO_LATE, Outcome};
 use super::situation::{Background, Situation};
@@ -12,13 +13,13 @@ use crate::store::StoreError;
 use crate::store::accounts::Account;
 use crate::store::enrollments::note_advice;
 use crate::store::searches::{from_json, to_json};
-use crate::store::touches::{self, Claim, Touch, TouchKey, note_look, refuse_uncalled, take_over};
+use crate::store::touches::{self, Claim, Touch, TouchKey, refuse_uncalled, take_over};
 use crate::store::unsubscribe_links::{UnsubscribeLink, add_link, new_token};
 use crate::telemetry::counters;
 use futures::FutureExt;
 use leadflow_workflows::contract::{Advice, AdviceNext, TouchInput};
 use leadflow_workflows::domain::outreach::{Action, Hold};
-use leadflow_workflows::domain::permits::{DAY_MS, refusal};
+use leadflow_workflows::domain::permits::DAY_MS;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::sequence::StepKind;
 use sqlx::AnyConnection;
@@ -219,15 +220,11 @@ impl OutreachWork {
     ) -> Result<Approach, StoreError> {
         let key = key(background, situation, &target.account, &input.step, Action::VisitProfile);
         let now_ms = situation.now_ms;
-        let uses = touches::uses(transaction, key.tenant, key.account_id, Some(key.action), now_ms, None, None).await?;
-        let limits = &target.account.settings.limits;
-        if let Some((hold, at_ms)) = refusal(limits, Action::VisitProfile, false, &uses, now_ms) {
-            return Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?));
+        let deadline_ms = now_ms + look_takes_ms(self.clock, self.config.timings.touch_read_ms);
+        match count_look(transaction, key, &target.account.settings.limits, now_ms, deadline_ms).await? {
+            Ok(look_id) => Ok(Approach::Look(Box::new(target), look_id)),
+            Err((hold, at_ms)) => Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?)),
         }
-        let read_ms = self.config.timings.touch_read_ms;
-        let deadline_ms = now_ms + self.virtual_ms(read_ms + read_ms / BEGIN_WITHIN);
-        let look_id = note_look(transaction, key, now_ms, deadline_ms).await?;
-        Ok(Approach::Look(Box::new(target), look_id))
     }
 
     /// When a call that is claimed now begins at the latest, and when it has surely ended.

@@ -22,6 +22,7 @@ pub(crate) struct Contact {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OpenInvite {
     pub(crate) touch_id: String,
+    pub(crate) campaign_id: String,
     pub(crate) enrollment_id: String,
     pub(crate) person_id: String,
     pub(crate) in_doubt: bool,
@@ -75,7 +76,7 @@ impl Store {
     /// The invitations of an account that are in doubt or not answered.
     pub(crate) async fn open_invites(&self, tenant: &str, account_id: &str) -> Result<Vec<OpenInvite>, StoreError> {
         let rows = sqlx::query(
-            "SELECT id, enrollment_id, person_id, state, called_at_ms, settled_at_ms FROM touches \
+            "SELECT id, campaign_id, enrollment_id, person_id, state, called_at_ms, settled_at_ms FROM touches \
              WHERE tenant = $1 AND account_id = $2 AND action = 'invite' AND person_id <> '' AND called_at_ms IS NOT NULL \
              AND (state IN ('calling', 'unknown') OR (state = 'sent' AND is_live_invite = 1)) ORDER BY called_at_ms, id",
         )
@@ -88,6 +89,7 @@ impl Store {
             let called_at_ms: i64 = row.try_get("called_at_ms")?;
             Ok(OpenInvite {
                 touch_id: row.try_get("id")?,
+                campaign_id: row.try_get("campaign_id")?,
                 enrollment_id: row.try_get("enrollment_id")?,
                 person_id: row.try_get("person_id")?,
                 in_doubt: row.try_get::<String, _>("state")? != "sent",
@@ -142,7 +144,8 @@ impl Store {
         .await
     }
 
-    /// Settles a contact that nothing explains, as a person says. `false` when it was not in doubt.
+    /// Settles a contact that nothing explains, as a person says. `false` when it was not in doubt, or its call may be on
+    /// its way.
     pub async fn settle_by_person(
         &self,
         tenant: &str,
@@ -160,13 +163,25 @@ impl Store {
                         .await?;
                 let Some(person) = person else { return Ok(false) };
                 lock_person(transaction, self.for_update(), tenant, &person).await?;
+                let in_doubt: i64 = sqlx::query_scalar(
+                    "SELECT COUNT(*) FROM touches WHERE tenant = $1 AND id = $2 \
+                     AND (state = 'unknown' OR (state = 'calling' AND call_deadline_ms < $3))",
+                )
+                .bind(tenant)
+                .bind(touch_id)
+                .bind(now_ms)
+                .fetch_one(&mut **transaction)
+                .await?;
+                if in_doubt == 0 {
+                    return Ok(false);
+                }
                 if was_sent {
                     return settle_sent(transaction, tenant, touch_id, None, None, "person", now_ms).await;
                 }
                 let settled = sqlx::query(
                     "UPDATE touches SET state = 'released', settled_by = 'person', settled_at_ms = NULL, is_live_invite = 0, \
                      called_at_ms = NULL, call_deadline_ms = NULL, call_begin_by_ms = NULL, token = NULL, calls = 0 \
-                     WHERE tenant = $1 AND id = $2 AND state = 'unknown'",
+                     WHERE tenant = $1 AND id = $2",
                 )
                 .bind(tenant)
                 .bind(touch_id)

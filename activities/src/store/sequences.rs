@@ -21,6 +21,23 @@ pub struct StoredSequence {
 
 const SELECT: &str = "SELECT id, name, version, document, created_at_ms FROM sequences";
 
+/// The sequence that an enrollment follows, inside a transaction.
+pub(crate) async fn sequence_of(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    enrollment_id: &str,
+) -> Result<Option<Sequence>, StoreError> {
+    let document: Option<String> = sqlx::query_scalar(
+        "SELECT s.document FROM sequences s JOIN enrollments e ON e.tenant = s.tenant AND e.sequence_id = s.id \
+         WHERE e.tenant = $1 AND e.id = $2",
+    )
+    .bind(tenant)
+    .bind(enrollment_id)
+    .fetch_optional(transaction)
+    .await?;
+    document.map(|document| from_json(&document)).transpose()
+}
+
 impl Store {
     /// Stores a sequence as the next version of its name. The document of the newest version again is that version.
     pub async fn add_sequence(

@@ -61,6 +61,10 @@ async fn serve(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
         }
         None => None,
     };
+    let outreach = site.outreach_with(store.for_tenant(site.tenant()), client.clone());
+    if let Err(Failure::Unavailable(problem)) = outreach.ensure_all().await {
+        tell(&format!("warning: {problem}"));
+    }
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),

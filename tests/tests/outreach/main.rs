@@ -8,6 +8,7 @@ mod cost;
 mod courses;
 mod endings;
 mod kills;
+mod missing;
 mod month;
 mod readings;
 mod replies;

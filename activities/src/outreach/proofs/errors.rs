@@ -28,6 +28,8 @@ enum Then {
     AccountWaits(i64),
     /// This person is left alone for so long.
     LeadWaits(i64),
+    /// The profile is read again; when it shows nothing pending, this person is left alone for so long.
+    LooksAgain(i64),
     /// Goes on as with one who accepted.
     Connected,
     /// The address is suppressed.
@@ -54,7 +56,7 @@ const ROWS: &[(&str, &str, Then)] = &[
     ("resource_not_found invalid_resource_identifier", ALL, Then::Never),
     ("idempotency_conflict", "email", Then::Never),
     ("unsupported_media_type", "message inmail email", Then::Never),
-    ("already_invited_recently", "invite", Then::LeadWaits(21 * DAY_MS)),
+    ("already_invited_recently", "invite", Then::LooksAgain(21 * DAY_MS)),
     ("already_connected", "invite", Then::Connected),
     ("cannot_resend_yet", "invite", Then::LeadWaits(21 * DAY_MS)),
     ("cannot_resend_within_24hrs", "invite", Then::LeadWaits(DAY_MS)),
@@ -188,6 +190,7 @@ impl Case<'_> {
                 assert_eq!(problem, kind, "{self}");
                 self.check_untouched_account().await;
             }
+            Then::LooksAgain(wait_ms) => self.check_looks_again(&enrollment, wait_ms).await,
             Then::Connected => {
                 let touch = world.stored_touch(&enrollment).await;
                 assert_eq!((touch.state, touch.settled_by.as_deref()), (TouchState::Refused, Some(kind)), "{self}");
@@ -277,6 +280,22 @@ impl Case<'_> {
         assert!(at_ms >= until_ms.min(self.world.clock.now_ms() + 7 * DAY_MS - HOUR_MS), "{self}: {advice:?}");
         self.check_waits(enrollment).await;
         LeadWaits { until_ms, problem: touch.deferred_by.unwrap_or_default() }
+    }
+
+    async fn check_looks_again(&self, enrollment: &EnrollmentRef, wait_ms: i64) {
+        let world = self.world;
+        let touch = world.stored_touch(enrollment).await;
+        assert_eq!((touch.deferred_by.as_deref(), touch.not_before_ms), (Some(self.kind), None), "{self}");
+        self.check_waits(enrollment).await;
+        world.mend().await;
+        world.make_due(enrollment).await;
+        let before_ms = world.clock.now_ms();
+        let advice = world.touch(enrollment).await;
+        let LeadWaits { until_ms, problem } = self.lead_waits(enrollment, &advice).await;
+        self.check_near(until_ms, before_ms + wait_ms);
+        assert_eq!(problem, self.kind, "{self}");
+        assert_eq!(world.effects(self.lead), [], "{self}");
+        self.check_untouched_account().await;
     }
 
     /// A call that was not made, although nobody could know: visits need no certainty, emails and invitations are repeated

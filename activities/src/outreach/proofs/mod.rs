@@ -6,4 +6,5 @@ mod errors;
 mod limits;
 mod one_click;
 mod repeats;
+mod second_looks;
 mod world;

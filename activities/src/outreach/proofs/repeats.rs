@@ -94,6 +94,41 @@ async fn advancing_again_moves_nothing() {
     .await;
 }
 
+/// What became of an invitation is asked for within the account's limits of profile views.
+#[tokio::test]
+async fn asking_after_an_invitation_counts_as_a_look() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "invite", world.lead(0)).await;
+        world.strike(rule(FaultKind::TimeoutBefore));
+        world.touch(&enrollment).await;
+        world.mend().await;
+        world.age_call(&enrollment).await;
+        let views = |from: u32, to: u32| {
+            format!(
+                "UPDATE accounts SET settings = \
+                 REPLACE(settings, '\"visit_profile\":{{\"per_day\":{from},', '\"visit_profile\":{{\"per_day\":{to},')"
+            )
+        };
+        world.run(&views(100_000, 0)).await;
+        let calls = world.calls("");
+        world.touch(&enrollment).await;
+        assert_eq!(world.calls(""), calls, "the account may look at nobody");
+        let touch = world.stored_touch(&enrollment).await;
+        assert_eq!((touch.state, touch.settled_by), (TouchState::Unknown, None));
+        assert!(touch.not_before_ms.is_some_and(|at_ms| at_ms > world.clock.now_ms()));
+
+        world.run(&views(0, 100_000)).await;
+        world.run("UPDATE touches SET not_before_ms = NULL").await;
+        world.touch(&enrollment).await;
+        let touch = world.stored_touch(&enrollment).await;
+        assert_eq!((touch.state, touch.calls), (TouchState::Sent, 2));
+        let touches = world.store.touches("default", enrollment.enrollment_id.as_str()).await.unwrap();
+        assert_eq!(touches.iter().filter(|touch| touch.settled_by.as_deref() == Some("look")).count(), 1);
+    })
+    .await;
+}
+
 /// Of several attempts at once, one makes the call.
 #[tokio::test]
 async fn attempts_at_the_same_time_make_one_call() {

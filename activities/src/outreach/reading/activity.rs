@@ -16,7 +16,13 @@ impl OutreachWork {
         ctx: &ActivityContext,
         account: &AccountRef,
     ) -> Result<AccountAdvice, ActivityError> {
-        let reader = Reader { store: &self.store, sender: &*self.sender, teller: &*self.workflows, clock: self.clock };
+        let reader = Reader {
+            store: &self.store,
+            sender: &*self.sender,
+            teller: &*self.workflows,
+            clock: self.clock,
+            read_ms: self.config.timings.touch_read_ms,
+        };
         alive(ctx, reader.read(account.tenant.as_str(), account.account_id.as_str()).map_err(failure).boxed()).await
     }
 }

@@ -1,5 +1,6 @@
 //! A LinkedIn account: pending invitations, connections, messages.
 
+use super::super::look::{Inquiry, InquiryError};
 use super::{Books, OVERLAP_MS, ReadError, Reader, contact_of, since_ms};
 use crate::senders::{ChatMessage, EventKind, InvitationState, ProviderEvent, SentInvitation, Verdict};
 use crate::store::accounts::Account;
@@ -114,11 +115,26 @@ impl Reader<'_> {
         books: &mut Books,
     ) -> Result<(), ReadError> {
         let Some(person) = contact.provider_id.as_deref().or(contact.public_id.as_deref()) else { return Ok(()) };
-        let profile = match self.sender.profile(&account.provider_account_id, person).await {
+        let inquiry = Inquiry {
+            store: self.store,
+            sender: self.sender,
+            clock: self.clock,
+            read_ms: self.read_ms,
+            account,
+            campaign_id: &invite.campaign_id,
+            enrollment_id: &invite.enrollment_id,
+            person_id: &invite.person_id,
+        };
+        let profile = match inquiry.profile(person).await {
             Ok(profile) => profile,
+            // A later reading asks.
+            Err(InquiryError::NotBefore(_)) => return Ok(()),
             // A member who has left LinkedIn has no invitation either.
-            Err(error) if error.verdict == Verdict::Unreachable => return self.decline(account, invite, books).await,
-            Err(error) => return Err(error.into()),
+            Err(InquiryError::Send(error)) if error.verdict == Verdict::Unreachable => {
+                return self.decline(account, invite, books).await;
+            }
+            Err(InquiryError::Send(error)) => return Err(error.into()),
+            Err(InquiryError::Store(error)) => return Err(error.into()),
         };
         if profile.is_connection {
             let event = ProviderEvent {

@@ -35,6 +35,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) sender: &'a dyn Sender,
     pub(crate) teller: &'a dyn Teller,
     pub(crate) clock: Clock,
+    /// Real time that the reading of one profile may take.
+    pub(crate) read_ms: u64,
 }
 
 /// What a reading brought.

@@ -8,6 +8,7 @@ use crate::senders::SendRequest;
 use crate::senders::unipile::Unipile;
 use crate::store::testing::each_backend;
 use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig, UnipileOptions};
+use leadflow_workflows::domain::timings::Timings;
 
 const DANA: &str = "sim-dana-whitlock-1";
 
@@ -47,7 +48,8 @@ impl<'a> Bench<'a> {
     }
 
     async fn read_of(&self, account: &str) -> AccountAdvice {
-        let reader = Reader { store: self.world.store, sender: &self.unipile, teller: &self.told, clock: clock() };
+        let (store, sender, teller) = (self.world.store, &self.unipile, &self.told);
+        let reader = Reader { store, sender, teller, clock: clock(), read_ms: Timings::test().touch_read_ms };
         reader.read("default", account).await.unwrap()
     }
 
@@ -114,6 +116,29 @@ async fn an_invitation_that_is_gone_without_connection_was_declined() {
         let (live, at_ms) = declined().await;
         assert!(live == 0 && at_ms.is_some_and(|at_ms| at_ms >= CLOCK_MS));
         assert_eq!(bench.told.list(), ["enrollment/e1"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_profile_is_read_within_the_limits_and_counts_against_them() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        let invite = bench.world.touch("e1", "invite", "sent", None, Some("inv_1")).await;
+        let visit = bench.world.touch("e1", "visit_profile", "sent", None, None).await;
+        let called = async |touch: &str, at_ms: i64| {
+            bench.world.run(&format!("UPDATE touches SET called_at_ms = {at_ms} WHERE id = '{touch}'")).await;
+        };
+        called(&invite, CLOCK_MS - 2 * OVERLAP_MS).await;
+        called(&visit, clock().now_ms()).await;
+        assert_eq!(bench.read().await.learnt, 0, "a profile was visited just now");
+        called(&visit, CLOCK_MS - 600_000).await;
+        assert_eq!(bench.read().await.learnt, 1);
+        let looks: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM touches WHERE settled_by = 'look'")
+            .fetch_one(store.read())
+            .await
+            .unwrap();
+        assert_eq!(looks, 1);
     })
     .await;
 }
@@ -188,6 +213,11 @@ async fn a_person_settles_what_nothing_explains() {
         assert_eq!(world.touch_of(&touch).await, ("released".into(), None, Some("person".into())), "to be sent");
         assert!(!store.settle_by_person("default", &touch, true, CLOCK_MS).await.unwrap(), "it is settled");
         assert!(!store.settle_by_person("default", "no such touch", true, CLOCK_MS).await.unwrap());
+        let lost = world.touch("e1", "message", "calling", None, None).await;
+        world.run(&format!("UPDATE touches SET call_deadline_ms = {CLOCK_MS} WHERE id = '{lost}'")).await;
+        assert!(!store.settle_by_person("default", &lost, true, CLOCK_MS).await.unwrap(), "it may be on its way");
+        assert!(store.settle_by_person("default", &lost, false, CLOCK_MS + 1).await.unwrap(), "nobody knows");
+        assert_eq!(world.touch_of(&lost).await.0, "released");
     })
     .await;
 }

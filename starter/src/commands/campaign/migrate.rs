@@ -11,17 +11,18 @@ use leadflow_activities::store::Store;
 use leadflow_activities::store::campaigns::Campaign;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::sequences::StoredSequence;
-use leadflow_workflows::domain::outreach::TouchState;
-use leadflow_workflows::domain::sequence::Sequence;
+use leadflow_workflows::domain::outreach::{Action, TouchState};
+use leadflow_workflows::domain::sequence::{Sequence, Step};
 use leadflow_workflows::domain::walk::{Facts, Next, TouchFact, walk};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
 /// Move a campaign to another version of its sequence
 ///
 /// Shows first who is affected and how. Steps are known by their ids: what was sent is not sent again. Who would lose
-/// their way in the new version finishes the old one.
+/// their way in the new version, or get a text again under another id, finishes the old one.
 ///
 /// Example: starter campaign migrate spring --to 2
 #[derive(Args, Debug)]
@@ -66,7 +67,6 @@ pub(super) async fn run(args: &MigrateArgs, global: &GlobalArgs) -> Result<(), F
     if campaign.has_ended() {
         return Err(ended_before(&campaign));
     }
-    let gone = || Failure::Failed("the sequence of this campaign is not in the store".into());
     let now = store.sequence(site.tenant(), &campaign.sequence_id).await?.ok_or_else(gone)?;
     let target = find_sequence(&site, &store, &format!("{}@{}", now.name, args.to)).await?;
     let plan = plan(&store, &campaign, &target, site.clock.now_ms()).await?;
@@ -97,10 +97,15 @@ fn ask(preview: &str) -> Result<(), Failure> {
     confirm("move them?", "nothing was changed\nhint: give --yes to do what is shown", "nothing was changed")
 }
 
+fn gone() -> Failure {
+    Failure::Failed("the sequence of this campaign is not in the store".into())
+}
+
 async fn plan(store: &Store, campaign: &Campaign, target: &StoredSequence, now_ms: i64) -> Result<Plan, Failure> {
     let tenant = campaign.tenant.as_str();
     let mut plan = Plan { steps: contacts(&target.sequence), ..Plan::default() };
     let connections = store.connections_of_campaign(tenant, &campaign.id).await?;
+    let mut followed: BTreeMap<String, Sequence> = BTreeMap::new();
     for enrollment in store.enrollments_of_campaign(tenant, &campaign.id).await? {
         if !enrollment.is_open || enrollment.sequence_id == target.id {
             continue;
@@ -118,7 +123,10 @@ async fn plan(store: &Store, campaign: &Campaign, target: &StoredSequence, now_m
             touches: touches.iter().map(|touch| (touch.step_id.clone(), touch.fact())).collect(),
             decisions: enrollment.decisions.clone(),
         };
-        plan.add(&enrollment, &facts, &target.sequence);
+        if let Entry::Vacant(vacant) = followed.entry(enrollment.sequence_id.clone()) {
+            vacant.insert(store.sequence(tenant, &enrollment.sequence_id).await?.ok_or_else(gone)?.sequence);
+        }
+        plan.add(&enrollment, &facts, &followed[&enrollment.sequence_id], &target.sequence);
     }
     Ok(plan)
 }
@@ -129,13 +137,14 @@ fn contacts(sequence: &Sequence) -> Vec<StepPlan> {
 }
 
 impl Plan {
-    fn add(&mut self, enrollment: &Enrollment, facts: &Facts, sequence: &Sequence) {
+    fn add(&mut self, enrollment: &Enrollment, facts: &Facts, followed: &Sequence, sequence: &Sequence) {
         let in_doubt = |touch: &TouchFact| matches!(touch.state, TouchState::Calling | TouchState::Unknown);
         let lost = facts.touches.iter().find(|(step, touch)| in_doubt(touch) && sequence.step(step).is_none());
-        let next = match walk(sequence, facts).next {
-            _ if lost.is_some() => Err("a contact that the new version lacks is not settled".to_owned()),
-            Next::End { cause, .. } => Err(format!("it would end at once: {cause}")),
-            Next::Touch { step, .. } | Next::Wait { step, .. } | Next::Doubt { step, .. } => Ok(step),
+        let why = lost.map(|_| "a contact that the new version lacks is not settled".to_owned());
+        let next = match (why.or_else(|| confused(facts, followed, sequence)), walk(sequence, facts).next) {
+            (Some(why), _) => Err(why),
+            (None, Next::End { cause, .. }) => Err(format!("it would end at once: {cause}")),
+            (None, Next::Touch { step, .. } | Next::Wait { step, .. } | Next::Doubt { step, .. }) => Ok(step),
         };
         let next = match next {
             Ok(step) => sequence.position(&step).unwrap_or(0),
@@ -152,6 +161,30 @@ impl Plan {
             }
         }
     }
+}
+
+/// Why the ids of the new version do not tell what was done: a text that was got under one id stands under another, where it
+/// would be due again, or an id is now another kind of contact.
+fn confused(facts: &Facts, followed: &Sequence, sequence: &Sequence) -> Option<String> {
+    fn is_done(touch: &TouchFact) -> bool {
+        !matches!(touch.state, TouchState::Planned | TouchState::Released)
+    }
+    let done = || facts.touches.iter().filter(|(_, touch)| is_done(touch));
+    let changed =
+        done().find(|(id, touch)| sequence.step(id).is_some_and(|step| step.kind.action() != Some(touch.action)));
+    if let Some((id, touch)) = changed {
+        return Some(format!("step {id} is no longer the {} that was made", touch.action.name()));
+    }
+    // What could not be made was not got; two visits to a profile are no text twice.
+    let got = done().filter(|(_, touch)| touch.state != TouchState::Refused && touch.action != Action::VisitProfile);
+    let texts: Vec<&Step> = got.filter_map(|(id, _)| followed.step(id)).collect();
+    let again = sequence.steps.iter().find(|step| {
+        let is_new_here = followed.step(&step.id).is_none_or(|before| before.kind != step.kind);
+        is_new_here
+            && !facts.touches.get(&step.id).is_some_and(is_done)
+            && texts.iter().any(|text| text.kind == step.kind)
+    });
+    again.map(|step| format!("step {} would send them a text that they got under another id", step.id))
 }
 
 fn text(campaign: &Campaign, now: &StoredSequence, target: &StoredSequence, plan: &Plan, width: u16) -> String {
@@ -178,8 +211,8 @@ fn text(campaign: &Campaign, now: &StoredSequence, target: &StoredSequence, plan
 #[cfg(test)]
 mod tests {
     use super::*;
-    use leadflow_workflows::domain::outreach::{Action, EnrollmentState};
-    use leadflow_workflows::domain::sequence::{Step, StepKind};
+    use leadflow_workflows::domain::outreach::EnrollmentState;
+    use leadflow_workflows::domain::sequence::StepKind;
     use leadflow_workflows::domain::walk::Decision;
 
     fn enrollment(id: &str) -> Enrollment {
@@ -239,17 +272,17 @@ mod tests {
         let mut plan = Plan { steps: contacts(&sequence()), ..Plan::default() };
         let sent = TouchState::Sent;
         let begun = [("visit", Action::VisitProfile, sent), ("hello", Action::Invite, sent)];
-        plan.add(&enrollment("waits"), &facts(100, &begun), &sequence());
+        plan.add(&enrollment("waits"), &facts(100, &begun), &sequence(), &sequence());
         // The visit is new in this version: whoever was invited before gets it as the first thing that is not done.
-        plan.add(&enrollment("before"), &facts(100, &begun[1..]), &sequence());
-        plan.add(&enrollment("new"), &facts(100, &[]), &sequence());
+        plan.add(&enrollment("before"), &facts(100, &begun[1..]), &sequence(), &sequence());
+        plan.add(&enrollment("new"), &facts(100, &[]), &sequence(), &sequence());
         let late = Facts {
             decisions: [("wait".to_owned(), Decision { to: "gone".into(), at_ms: 50 })].into(),
             ..facts(100, &begun)
         };
-        plan.add(&enrollment("gone"), &late, &sequence());
+        plan.add(&enrollment("gone"), &late, &sequence(), &sequence());
         let doubt = facts(100, &[("other", Action::Message, TouchState::Unknown)]);
-        plan.add(&enrollment("doubt"), &doubt, &sequence());
+        plan.add(&enrollment("doubt"), &doubt, &sequence(), &sequence());
         assert_eq!(plan.moving, ["waits", "before", "new"]);
         let staying: Vec<&str> = plan.staying.keys().map(String::as_str).collect();
         assert_eq!(
@@ -273,8 +306,58 @@ mod tests {
             decisions: [("hello".to_owned(), Decision { to: "mail".into(), at_ms: 50 })].into(),
             ..facts(100, &[("visit", Action::VisitProfile, TouchState::Sent)])
         };
-        plan.add(&enrollment("e"), &timed_out, &sequence());
+        plan.add(&enrollment("e"), &timed_out, &sequence(), &sequence());
         let thanks = plan.steps.iter().find(|plan| plan.step == "thanks").unwrap();
         assert_eq!((thanks.done, thanks.ahead, thanks.skipped), (0, 0, 1));
+    }
+
+    fn message(id: &str, text: &str) -> Step {
+        Step { id: id.into(), after_ms: 0, kind: StepKind::Message { text: text.into() }, end: false }
+    }
+
+    fn of(steps: &[Step]) -> Sequence {
+        Sequence { steps: steps.to_vec(), ..sequence() }
+    }
+
+    #[test]
+    fn nobody_gets_a_text_again_under_another_id() {
+        let before = of(&[message("message", "A"), message("message-2", "B")]);
+        let after = of(&[message("message", "New"), message("message-2", "A"), message("message-3", "B")]);
+        let mut plan = Plan { steps: contacts(&after), ..Plan::default() };
+        let add = |plan: &mut Plan, id: &str, touches: &[(&str, Action, TouchState)]| {
+            plan.add(&enrollment(id), &facts(100, touches), &before, &after);
+        };
+        let got = |step, state| (step, Action::Message, state);
+        add(&mut plan, "got A", &[got("message", TouchState::Sent)]);
+        add(&mut plan, "perhaps got A", &[got("message", TouchState::Unknown)]);
+        add(&mut plan, "got both", &[got("message", TouchState::Sent), got("message-2", TouchState::Sent)]);
+        add(&mut plan, "plans A", &[got("message", TouchState::Planned)]);
+        add(&mut plan, "new", &[]);
+        assert_eq!(plan.moving, ["plans A", "new"]);
+        let why = |step: &str| format!("step {step} would send them a text that they got under another id");
+        assert_eq!(plan.staying, [(why("message-2"), 2), (why("message-3"), 1)].into());
+    }
+
+    #[test]
+    fn texts_that_stay_in_their_place_keep_nobody() {
+        // Twice the same, and one that was rewritten.
+        let before = of(&[message("one", "A"), message("two", "A"), message("three", "B")]);
+        let after = of(&[message("one", "A"), message("two", "A"), message("three", "C")]);
+        let mut plan = Plan::default();
+        let sent = [("one", Action::Message, TouchState::Sent)];
+        plan.add(&enrollment("e"), &facts(100, &sent), &before, &after);
+        assert_eq!((plan.moving.len(), plan.staying.len()), (1, 0));
+    }
+
+    #[test]
+    fn an_id_that_is_another_kind_of_contact_keeps_who_had_it() {
+        let after = of(&[message("hello", "A"), message("thanks", "B")]);
+        let mut plan = Plan::default();
+        let invited = [("hello", Action::Invite, TouchState::Sent)];
+        plan.add(&enrollment("invited"), &facts(100, &invited), &sequence(), &after);
+        let planned = [("hello", Action::Invite, TouchState::Planned)];
+        plan.add(&enrollment("planned"), &facts(100, &planned), &sequence(), &after);
+        assert_eq!(plan.moving, ["planned"]);
+        assert_eq!(plan.staying, [("step hello is no longer the invite that was made".to_owned(), 1)].into());
     }
 }

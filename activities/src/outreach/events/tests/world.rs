@@ -104,7 +104,7 @@ impl<'a> World<'a> {
             time_zone: "Europe/Berlin".into(),
             country: "DE".into(),
             hours: Hours::office(),
-            limits: Limits { actions: BTreeMap::new(), warm_up: None, notes_per_month: None },
+            limits: Limits::standard(),
             is_free: false,
             from_name: None,
         };
