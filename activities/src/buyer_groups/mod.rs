@@ -18,7 +18,7 @@ use leadflow_workflows::contract::{
 use std::sync::Arc;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-/// Everything that a refresh needs; built once by the worker.
+/// Everything that a refresh needs; built once by the worker, and narrowed to its tenant by each activity.
 pub struct BuyerGroupWork {
     /// Store, gate, clients, clock and configuration, with the pace of the look-up providers.
     pub search: Arc<SearchWork>,
@@ -36,7 +36,7 @@ impl BuyerGroupActivities {
     /// Safe to repeat: a company has one open refresh, which a repeat finds.
     #[activity(definition = buyer_group::Open)]
     pub async fn open(self: Arc<Self>, _ctx: ActivityContext, company: CompanyRef) -> Result<Opened, ActivityError> {
-        self.0.open(company).await
+        self.0.of(&company).open(company).await
     }
 
     /// Closes the books of a refresh and writes its log.
@@ -48,7 +48,7 @@ impl BuyerGroupActivities {
         _ctx: ActivityContext,
         input: FinishRefresh,
     ) -> Result<RefreshDone, ActivityError> {
-        self.0.finish(&input).await
+        self.0.of(&input.refresh.company).finish(&input).await
     }
 }
 
@@ -67,13 +67,13 @@ impl BuyerGroupPaidActivities {
         ctx: ActivityContext,
         refresh: RefreshRef,
     ) -> Result<StageDone, ActivityError> {
-        alive(&ctx, self.0.people(&ctx, &refresh)).await
+        alive(&ctx, self.0.of(&refresh.company).people(&ctx, &refresh)).await
     }
 
     /// Gives the people their roles. Safe to repeat: a title that a model has been asked about is not asked about again.
     #[activity(definition = buyer_group_paid::Roles)]
     pub async fn roles(self: Arc<Self>, ctx: ActivityContext, refresh: RefreshRef) -> Result<StageDone, ActivityError> {
-        alive(&ctx, self.0.roles(&ctx, &refresh)).await
+        alive(&ctx, self.0.of(&refresh.company).roles(&ctx, &refresh)).await
     }
 
     /// Looks up the addresses of those who matter. Safe to repeat: a member is looked up once.
@@ -83,7 +83,7 @@ impl BuyerGroupPaidActivities {
         ctx: ActivityContext,
         refresh: RefreshRef,
     ) -> Result<StageDone, ActivityError> {
-        alive(&ctx, self.0.contacts(&ctx, &refresh)).await
+        alive(&ctx, self.0.of(&refresh.company).contacts(&ctx, &refresh)).await
     }
 }
 
@@ -108,6 +108,11 @@ impl From<Missing> for StageDone {
 }
 
 impl BuyerGroupWork {
+    /// The same, with the store of the tenant whose company it is.
+    fn of(&self, company: &CompanyRef) -> Self {
+        Self { search: Arc::new(self.search.for_tenant(&company.tenant)), workflows: Arc::clone(&self.workflows) }
+    }
+
     async fn open(&self, company: CompanyRef) -> Result<Opened, ActivityError> {
         let SearchWork { store, gate, config, clock, .. } = &*self.search;
         let (tenant, business_id) = (company.tenant.as_str(), company.business_id.as_str());

@@ -49,7 +49,7 @@ const INSTRUCTIONS: &str = "Somebody was written to about an offer, and `reply` 
     decline; `neutral` for questions, referrals to others and everything unclear. `confidence` is how sure you are of both, 0 \
     to 100.";
 
-/// Everything that the reading of replies needs; built once by the worker.
+/// Everything that the reading of replies needs; built once by the worker, and narrowed to its tenant by each activity.
 pub struct ReplyReader {
     /// Asks the models, through the gate.
     pub models: Arc<SearchWork>,
@@ -71,11 +71,16 @@ impl ReplyActivities {
         ctx: ActivityContext,
         reply: ReplyRef,
     ) -> Result<ReplyRead, ActivityError> {
-        alive(&ctx, self.0.read(&ctx, &reply)).await
+        alive(&ctx, self.0.of(&reply.tenant).read(&ctx, &reply)).await
     }
 }
 
 impl ReplyReader {
+    /// The same, with the store of one tenant.
+    fn of(&self, tenant: &TenantId) -> Self {
+        Self { models: Arc::new(self.models.for_tenant(tenant)), workflows: Arc::clone(&self.workflows) }
+    }
+
     async fn read(&self, ctx: &ActivityContext, reference: &ReplyRef) -> Result<ReplyRead, ActivityError> {
         let (store, tenant, id) = (&self.models.store, reference.tenant.as_str(), reference.reply_id.as_str());
         let Some(reply) = store.reply(tenant, id).await.map_err(store_failure)? else {

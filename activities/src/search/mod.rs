@@ -27,6 +27,7 @@ use leadflow_clock::Clock;
 use leadflow_workflows::contract::{
     FinishInput, GiveUpInput, JobInput, Prepared, SearchRef, SearchResult, Wishes, paid, search,
 };
+use leadflow_workflows::domain::ids::TenantId;
 use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::search_plan::{Hold, Outcome};
@@ -73,7 +74,12 @@ impl SearchWork {
 
     /// The same, with the store of the tenant whose search it is.
     fn of(&self, search: &SearchRef) -> Self {
-        let tenant = search.tenant.as_str();
+        self.for_tenant(&search.tenant)
+    }
+
+    /// The same, with the store of one tenant.
+    pub(crate) fn for_tenant(&self, tenant: &TenantId) -> Self {
+        let tenant = tenant.as_str();
         Self { store: self.store.for_tenant(tenant), gate: self.gate.for_tenant(tenant), ..self.clone() }
     }
 }

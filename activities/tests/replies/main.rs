@@ -1,6 +1,7 @@
 //! Replies of all kinds against the class that a person gives them, by headers and words alone, through the same reader of
-//! mails and messages as the provider's events. `tuned.csv` is what the rules were written for; `held_out.csv` was written before
-//! them, and no rule was changed for it. Everybody in both is invented.
+//! mails and messages as the provider's events. `tuned.csv` is what the rules were written for. `held_out.csv` was written before
+//! them, and one rule was changed for it after its first run: "Not interested, please remove." was missed. `fresh.csv` was
+//! written before that change, and no rule was changed for it. Everybody in them is invented.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const TUNED: &str = include_str!("tuned.csv");
 const HELD_OUT: &str = include_str!("held_out.csv");
+const FRESH: &str = include_str!("fresh.csv");
 /// A Monday.
 const SENT: &str = "2026-03-02T09:12:00.000Z";
 
@@ -120,6 +122,15 @@ impl Confusion {
             }
         }
     }
+
+    fn assert_no_opt_out_is_missed(&self) {
+        assert_eq!(
+            self.count("opt_out", "opt_out"),
+            self.counts["opt_out"].values().sum::<usize>(),
+            "an opt-out was missed: {:?}",
+            self.wrong
+        );
+    }
 }
 
 #[test]
@@ -129,28 +140,31 @@ fn the_rules_tell_replies_apart() {
     let confusion = Confusion::of(&rows);
     confusion.print("tuned");
     confusion.assert_no_person_is_a_program();
-    assert_eq!(
-        confusion.count("opt_out", "opt_out"),
-        confusion.counts["opt_out"].values().sum::<usize>(),
-        "an opt-out was missed"
-    );
+    confusion.assert_no_opt_out_is_missed();
     // A note that nothing marks as one may be a person's.
     let is_doubt = |(said, shown): &(&str, String)| *said == "reply" && shown.starts_with("out_of_office");
     assert!(confusion.wrong.len() <= 1 && confusion.wrong.iter().all(is_doubt), "{:?}", confusion.wrong);
 }
 
-/// What the rules were not written for. In doubt they say "a person", which ends a sequence; the model reads on from there.
 #[test]
 fn the_rules_hold_for_replies_that_they_were_not_written_for() {
     let confusion = Confusion::of(&read(HELD_OUT));
     confusion.print("held out");
     confusion.assert_no_person_is_a_program();
-    // Whoever is not known to ask for silence has at least replied, and is left alone for that.
-    assert_eq!(
-        confusion.count("opt_out", "opt_out") + confusion.count("opt_out", "reply"),
-        confusion.counts["opt_out"].values().sum::<usize>()
-    );
+    confusion.assert_no_opt_out_is_missed();
     assert!(confusion.right_per_cent() >= 80, "{} % are right", confusion.right_per_cent());
+}
+
+/// What no rule has seen, as it came out when it was first run: two of six opt-outs are left to the model. In doubt the rules
+/// say "a person", which ends a sequence.
+#[test]
+fn in_doubt_the_rules_leave_people_alone() {
+    let confusion = Confusion::of(&read(FRESH));
+    confusion.print("fresh");
+    confusion.assert_no_person_is_a_program();
+    let opt_outs = (confusion.count("opt_out", "opt_out"), confusion.count("opt_out", "reply"));
+    assert_eq!(opt_outs, (4, 2), "{:?}", confusion.wrong);
+    assert!(confusion.right_per_cent() >= 75, "{} % are right", confusion.right_per_cent());
 }
 
 #[test]
@@ -158,8 +172,9 @@ fn absence_notes_name_the_day_of_return_in_every_language() {
     let mut languages = BTreeSet::new();
     let mut right = 0;
     let mut wrong = Vec::new();
+    let rows = [(TUNED, true), (HELD_OUT, false), (FRESH, false)];
     for (row, is_tuned) in
-        read(TUNED).iter().map(|row| (row, true)).chain(read(HELD_OUT).iter().map(|row| (row, false)))
+        rows.into_iter().flat_map(|(csv, is_tuned)| read(csv).into_iter().map(move |row| (row, is_tuned)))
     {
         if row.back.is_empty() {
             continue;
@@ -190,7 +205,7 @@ fn the_sets_are_diverse() {
             rows.iter().filter(|row| row.class == "out_of_office").map(|row| row.language.as_str()).collect();
         assert_eq!(languages.len(), 8, "{languages:?}");
     }
-    let texts: BTreeSet<_> = tuned.iter().map(|row| (&row.subject, &row.headers, &row.text)).collect();
-    let doubles = held_out.iter().filter(|row| texts.contains(&(&row.subject, &row.headers, &row.text))).count();
-    assert_eq!((texts.len(), doubles), (tuned.len(), 0));
+    let all = [tuned, held_out, read(FRESH)].into_iter().flatten();
+    let texts: Vec<_> = all.map(|row| (row.subject, row.headers, row.text)).collect();
+    assert_eq!(texts.iter().collect::<BTreeSet<_>>().len(), texts.len(), "one is there twice");
 }

@@ -122,7 +122,13 @@ mod tests {
 
     #[test]
     fn who_asks_to_be_left_alone_is() {
-        for text in ["STOP", "Don't contact me again", "Quiero darme de baja", "Proszę więcej nie pisać"] {
+        for text in [
+            "STOP",
+            "Don't contact me again",
+            "Quiero darme de baja",
+            "Proszę więcej nie pisać",
+            "No need - please remove",
+        ] {
             assert_eq!(of(text), ReplyKind::OptOut, "{text}");
         }
         let empty = Incoming { subject: "Unsubscribe", is_email: true, ..Incoming::default() };
@@ -136,6 +142,8 @@ mod tests {
             "Stop! That is exactly what I need.",
             "We never stop brewing!",
             "Please don't unsubscribe me, I like your letters.",
+            "Please remove the second keg from the offer.",
+            "Sorry, there is nothing to remove.",
             "Ich habe keine weiteren Fragen.",
             "I am out of the office until Monday, but let's talk then.",
             "",

@@ -5,7 +5,20 @@ use super::text::{after, has, has_any, plain, sentences};
 
 /// Whether the words of a person ask for no further contact, however long they are.
 pub(super) fn asks(own: &str) -> bool {
-    ALONE.contains(&plain(own).as_str()) || sentences(own).iter().any(|sentence| sentence_asks(sentence))
+    let whole = plain(own);
+    ALONE.contains(&whole.as_str())
+        || (whole.split(' ').count() <= FEW_WORDS && own.split(CLAUSE_ENDS).any(|clause| is_removal(&plain(clause))))
+        || sentences(own).iter().any(|sentence| sentence_asks(sentence))
+}
+
+/// Whether a clause says "remove", with nothing else to be removed than its writer: `please remove`, `bitte mich löschen`.
+fn is_removal(clause: &str) -> bool {
+    let words: Vec<&str> = clause.split(' ').collect();
+    // What stands before a "please" says why.
+    let please = words.iter().rposition(|word| PLEASE.contains(word)).filter(|at| at + 1 < words.len());
+    let asked = &words[please.map_or(0, |at| at + 1)..];
+    asked.iter().any(|word| REMOVE.contains(word))
+        && asked.iter().all(|word| REMOVE.contains(word) || PLEASE.contains(word) || OF_ONESELF.contains(word))
 }
 
 fn sentence_asks(sentence: &str) -> bool {
@@ -33,7 +46,7 @@ const SHORT_WORDS: usize = 4;
 const NOT: [&str; 5] = ["dont ", "not ", "never ", "nicht ", "no longer"];
 
 /// Messages that say nothing else.
-const ALONE: [&str; 16] = [
+const ALONE: [&str; 11] = [
     "stop",
     "stop it",
     "stop please",
@@ -43,13 +56,58 @@ const ALONE: [&str; 16] = [
     "stopper",
     "arretez",
     "basta",
-    "remove",
-    "remove me",
-    "remove me please",
-    "please remove",
-    "bitte loschen",
     "baja",
     "cancellazione",
+];
+
+/// A longer message may speak of other things that are to be removed.
+const FEW_WORDS: usize = 12;
+const CLAUSE_ENDS: [char; 9] = [',', '.', '!', ';', ':', '-', '–', '—', '\n'];
+const PLEASE: [&str; 10] = ["please", "pls", "kindly", "just", "bitte", "veuillez", "svp", "favor", "favore", "prosze"];
+/// Each is one whole word.
+const REMOVE: [&str; 19] = [
+    "remove",
+    "delete",
+    "entfernen",
+    "loschen",
+    "austragen",
+    "streichen",
+    "supprimer",
+    "supprimez",
+    "retirer",
+    "retirez",
+    "eliminar",
+    "borrar",
+    "rimuovere",
+    "cancellare",
+    "verwijderen",
+    "remover",
+    "excluir",
+    "usunac",
+    "wypisac",
+];
+const OF_ONESELF: [&str; 21] = [
+    "me",
+    "us",
+    "from",
+    "the",
+    "your",
+    "this",
+    "list",
+    "mailing",
+    "database",
+    "thanks",
+    "thank",
+    "you",
+    "now",
+    "mich",
+    "uns",
+    "aus",
+    "dem",
+    "der",
+    "verteiler",
+    "danke",
+    "merci",
 ];
 
 /// Words of leaving a list.
