@@ -1,6 +1,6 @@
 //! Everything in one place, for `dev` and `demo`: Temporal server, sandbox and worker, over one data folder.
 
-use crate::embedded::cli::{default_cache_dir, find_or_install};
+use crate::embedded::cli::{TemporalCli, default_cache_dir, find_or_install};
 use crate::embedded::data_folder::{DataFolder, Running};
 use crate::embedded::guard::{GuardedChild, guarded_command};
 use crate::embedded::server::{DevServer, DevServerOptions};
@@ -19,6 +19,7 @@ use leadflow_sandbox::{Sandbox, SandboxConfig};
 use leadflow_worker::temporal::connect_to;
 use leadflow_workflows::domain::provider::Provider;
 use secrecy::ExposeSecret;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -78,6 +79,9 @@ pub struct Stack {
     pub worker_env: Vec<(String, String)>,
     worker: Option<GuardedChild>,
     program: PathBuf,
+    cli: TemporalCli,
+    /// How the server was started, with the port that it got.
+    server_options: DevServerOptions,
 }
 
 impl Stack {
@@ -108,15 +112,16 @@ impl Stack {
         };
         // The store first: when it cannot be opened, nothing else should have started.
         let store = Store::connect(&config.store).await?;
-        let server = DevServerOptions {
+        let mut server_options = DevServerOptions {
             database: Some(folder.temporal_db()),
             port: options.port,
             ui_port: options.ui_port,
             headless: options.headless,
             log: Some(folder.logs().join("temporal.log")),
         };
-        let server = DevServer::start(&cli, &program, &server).await;
+        let server = DevServer::start(&cli, &program, &server_options).await;
         let server = server.map_err(|error| Failure::Failed(error.to_string()))?;
+        server_options.port = server.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         let (client, _) = connect_to(&server.address).await?;
         let ingress = if config.unipile.sandbox {
             Some(take_events(&mut config, &store, &client, options.clock).await?)
@@ -136,6 +141,8 @@ impl Stack {
             worker: None,
             worker_env: options.worker_env,
             program,
+            cli,
+            server_options,
         };
         stack.announce()?;
         stack.start_worker().await?;
@@ -171,15 +178,31 @@ impl Stack {
 
     /// Starts one more worker process, which the caller keeps.
     pub async fn spawn_worker(&self, env: &[(String, String)]) -> Result<GuardedChild, Failure> {
+        let (clock, temporal) = (self.clock.to_string(), self.server.address.as_str());
+        let args = ["internal", "worker", "--clock", clock.as_str(), "--temporal", temporal];
+        self.spawn(args.map(Into::into).into(), env, "worker.log").await
+    }
+
+    /// Starts `starter serve` on this stack's folder, which the caller keeps. The secrets of other sources than Unipile are
+    /// among `env`.
+    pub async fn spawn_serve(&self, listen: SocketAddr, env: &[(String, String)]) -> Result<GuardedChild, Failure> {
+        let args = ["serve".into(), "--listen".into(), listen.to_string().into(), "--data".into()];
+        let args = args.into_iter().chain([self.folder.path().as_os_str().to_owned()]);
+        self.spawn(args.collect(), env, "serve.log").await
+    }
+
+    /// Starts this stack's program once more, with this stack's settings and no other: what the environment says is in them
+    /// already.
+    async fn spawn(
+        &self,
+        mut args: Vec<OsString>,
+        env: &[(String, String)],
+        log: &str,
+    ) -> Result<GuardedChild, Failure> {
         let file = self.folder.path().join("worker.toml");
         fs::write(&file, self.config.to_toml())?;
-        let clock = self.clock.to_string();
-        let temporal = self.server.address.as_str();
-        let args =
-            ["internal", "worker", "--clock", clock.as_str(), "--temporal", temporal, "--config"].map(Into::into);
-        let args = args.into_iter().chain([file.into_os_string()]);
+        args.extend(["--config".into(), file.into_os_string()]);
         let mut command = guarded_command(&self.program, &self.program, args);
-        // The worker gets this stack's settings and no other: what the environment says is in them already.
         for name in VARIABLES.iter().copied().chain(["TEMPORAL_DEPLOYMENT_NAME", "TEMPORAL_WORKER_BUILD_ID"]) {
             command.env_remove(name);
         }
@@ -187,7 +210,7 @@ impl Stack {
             command.env(name, secret.expose_secret());
         }
         command.envs(env.iter().map(|(name, value)| (name, value)));
-        command.stderr(log_file(&self.folder.logs().join("worker.log"))?);
+        command.stderr(log_file(&self.folder.logs().join(log))?);
         GuardedChild::start(command).await.map_err(|error| Failure::Failed(error.to_string()))
     }
 
@@ -197,6 +220,19 @@ impl Stack {
             worker.kill().await?;
         }
         Ok(())
+    }
+
+    /// Kills the Temporal server with SIGKILL, for tests of what goes on without it.
+    pub async fn kill_server(&mut self) -> Result<(), Failure> {
+        self.server.kill().await?;
+        Ok(())
+    }
+
+    /// Starts the Temporal server again that was killed, with its database and its port; the web UI may have another one.
+    pub async fn start_server(&mut self) -> Result<(), Failure> {
+        let started = DevServer::start(&self.cli, &self.program, &self.server_options).await;
+        self.server = started.map_err(|error| Failure::Failed(error.to_string()))?;
+        Ok(self.announce()?)
     }
 
     /// Has the worker, and commands beside it, go by the system's clock from now on.

@@ -6,6 +6,8 @@
 
 pub mod actions;
 pub mod history;
+mod ingress;
+pub mod ingress_load;
 pub mod machine;
 pub mod open;
 pub mod outreach;
@@ -56,6 +58,9 @@ enum Bench {
     Reply(ReplyArgs),
     Open(OpenArgs),
     Simulate(SimulateArgs),
+    IngressLoad(ingress::LoadArgs),
+    IngressChaos(ingress::ChaosArgs),
+    IngressOutage(ingress::OutageArgs),
 }
 
 /// Take 1,000 leads through five contacts each: history, Temporal actions, CPU time of the worker
@@ -159,6 +164,9 @@ pub async fn run(args: BenchArgs) -> Result<(), Failure> {
         Bench::Reply(reply) => run_reply(&reply, args.json).await,
         Bench::Open(open) => run_open(&open, args.json).await,
         Bench::Simulate(simulate) => run_simulate(&simulate, args.json),
+        Bench::IngressLoad(load) => ingress::run_load(&load, args.json).await,
+        Bench::IngressChaos(chaos) => ingress::run_chaos(&chaos, args.json).await,
+        Bench::IngressOutage(outage) => ingress::run_outage(&outage, args.json).await,
     }
 }
 

@@ -3,6 +3,9 @@
 pub mod bench;
 pub mod books;
 pub mod field;
+pub mod ingress;
+pub mod ingress_chaos;
+pub mod ingress_outage;
 pub mod kill;
 pub mod kill_points;
 pub mod lab;

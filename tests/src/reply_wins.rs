@@ -204,8 +204,12 @@ async fn evaluate(
 }
 
 impl Spread {
+    pub(crate) fn of_durations(durations: impl Iterator<Item = Duration>) -> Self {
+        Self::of(durations.map(|duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)).collect())
+    }
+
     /// Nearest ranks of durations in microseconds.
-    fn of(mut durations_us: Vec<i64>) -> Self {
+    pub(crate) fn of(mut durations_us: Vec<i64>) -> Self {
         durations_us.sort_unstable();
         let rank = |percent: usize| {
             let index = (durations_us.len() * percent).div_ceil(100).saturating_sub(1);

@@ -1,7 +1,9 @@
 //! Measurements for people.
 
 use super::search::{Limit, Measured, Run};
-use super::{open, outreach, simulate};
+use super::{ingress_load, open, outreach, simulate};
+use crate::ingress_chaos::ChaosReport;
+use crate::ingress_outage::OutageReport;
 use crate::kill::KillReport;
 use crate::outreach_kill::OutreachKillReport;
 use crate::reply_wins::{ReplyReport, Spread};
@@ -95,7 +97,6 @@ pub(super) fn outreach_kill(report: &OutreachKillReport) -> String {
 }
 
 pub(super) fn reply(report: &ReplyReport) -> String {
-    let times = |Spread { p50_ms, p99_ms, longest_ms }: Spread| format!("{p50_ms:.0}, {p99_ms:.0}, {longest_ms:.0}");
     table(&[
         ("open enrollments", report.open.to_string()),
         ("replies answered", report.answered.to_string()),
@@ -129,6 +130,62 @@ pub(super) fn simulate(measured: &simulate::Measured) -> String {
         ("leads that still wait", measured.waiting.to_string()),
         ("seconds", format!("{:.2}", measured.seconds)),
     ]) + &limits(&measured.limits)
+}
+
+pub(super) fn ingress_load(measured: &ingress_load::Measured) -> String {
+    let mut text = String::new();
+    for load in &measured.stores {
+        text += &format!("{}: events a second, accepted a second, ms to the answer, ms until told\n", load.store);
+        for step in &load.steps {
+            let (answer, told) = (times(step.to_answer), times(step.to_told));
+            text += &format!("{:>8}{:>10.1}{answer:>24}{told:>26}\n", step.rate, step.accepted_per_second);
+        }
+        text += &table(&[
+            ("sent", load.sent.to_string()),
+            ("accepted", load.accepted.to_string()),
+            ("lost", load.lost.to_string()),
+            ("ms to the history", times(load.to_history)),
+            ("seconds to drain", format!("{:.1}", load.seconds_to_drain)),
+        ]);
+    }
+    text + "in ms: half of them, 99 of 100, all\n" + &limits(&measured.limits)
+}
+
+pub(super) fn ingress_chaos(report: &ChaosReport) -> String {
+    let answers = report.answers.iter().map(|(status, count)| format!("{count} × {status}")).collect::<Vec<_>>();
+    table(&[
+        ("people", report.people.to_string()),
+        ("good events", report.events.to_string()),
+        ("… of them twice", report.doubled.to_string()),
+        ("badly signed", report.badly_signed.to_string()),
+        ("malformed", report.malformed.to_string()),
+        ("kills", report.kills.len().to_string()),
+        ("failed attempts", report.failed_attempts.to_string()),
+        ("problems", report.problems.len().to_string()),
+        ("ms to the answer", times(report.to_answer)),
+        ("seconds", format!("{:.1}", report.seconds)),
+        ("… until all are told", format!("{:.1}", report.seconds_to_tell)),
+    ]) + &format!("{}\nin ms: half of them, 99 of 100, all\n", answers.join(", "))
+}
+
+pub(super) fn ingress_outage(report: &OutageReport) -> String {
+    let outages = report.outages.iter().map(|outage| {
+        table(&[
+            ("Temporal is", outage.temporal.to_owned()),
+            ("seconds", format!("{:.1}", outage.seconds)),
+            ("events", outage.events.to_string()),
+            ("failed attempts", outage.failed_attempts.to_string()),
+            ("untold at the end", outage.untold.to_string()),
+            ("ms to the answer", times(outage.to_answer)),
+            ("seconds until told", format!("{:.1}", outage.seconds_to_tell)),
+            ("… until ended", format!("{:.1}", outage.seconds_to_end)),
+        ])
+    });
+    outages.collect::<Vec<_>>().join("\n") + "in ms: half of them, 99 of 100, all\n"
+}
+
+fn times(Spread { p50_ms, p99_ms, longest_ms }: Spread) -> String {
+    format!("{p50_ms:.0}, {p99_ms:.0}, {longest_ms:.0}")
 }
 
 fn table(rows: &[(&str, String)]) -> String {

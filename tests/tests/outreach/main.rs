@@ -7,6 +7,7 @@ mod buyer_groups;
 mod cost;
 mod courses;
 mod endings;
+mod ingress;
 mod kills;
 mod missing;
 mod month;
