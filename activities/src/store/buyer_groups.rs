@@ -77,10 +77,7 @@ impl Store {
         .fetch_optional(self.read())
         .await
         .map_err(|error| self.error(error))?;
-        let sell = match brief {
-            Some(brief) => from_json::<leadflow_workflows::domain::brief::Brief>(&brief)?.sell,
-            None => String::new(),
-        };
+        let brief = brief.map(|brief| from_json::<leadflow_workflows::domain::brief::Brief>(&brief)).transpose()?;
         Ok(Some(Company {
             id: row.try_get("id")?,
             cid: row.try_get("cid")?,
@@ -91,7 +88,7 @@ impl Store {
             region: row.try_get("region")?,
             country: row.try_get("country")?,
             source: row.try_get("source")?,
-            sell,
+            sell: brief.map(|brief| brief.sell).unwrap_or_default(),
         }))
     }
 

@@ -95,8 +95,7 @@ impl Drop for ProviderCall {
 
 /// `/users/{}/invite`: what is no word of an interface is left out.
 fn route(path: &[&str]) -> String {
-    let told = |segment: &&str| if ROUTE_WORDS.contains(segment) { (*segment).to_owned() } else { "{}".to_owned() };
-    path.iter().map(|segment| format!("/{}", told(segment))).collect()
+    path.iter().flat_map(|segment| ["/", if ROUTE_WORDS.contains(segment) { segment } else { "{}" }]).collect()
 }
 
 fn class(status: u16) -> &'static str {

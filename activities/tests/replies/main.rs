@@ -50,7 +50,7 @@ impl Labelled {
                 match part.split_once(": ") {
                     Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
                     // A parameter of the header before.
-                    None => headers.last_mut().unwrap().1.push_str(&format!("; {part}")),
+                    None => headers.last_mut().unwrap().1.extend(["; ", part]),
                 }
             }
             let from =

@@ -135,10 +135,12 @@ pub(super) fn simulate(measured: &simulate::Measured) -> String {
 pub(super) fn ingress_load(measured: &ingress_load::Measured) -> String {
     let mut text = String::new();
     for load in &measured.stores {
-        text += &format!("{}: events a second, accepted a second, ms to the answer, ms until told\n", load.store);
+        text += load.store;
+        text += ": events a second, accepted a second, ms to the answer, ms until told\n";
         for step in &load.steps {
             let (answer, told) = (times(step.to_answer), times(step.to_told));
-            text += &format!("{:>8}{:>10.1}{answer:>24}{told:>26}\n", step.rate, step.accepted_per_second);
+            let line = format!("{:>8}{:>10.1}{answer:>24}{told:>26}\n", step.rate, step.accepted_per_second);
+            text += &line;
         }
         text += &table(&[
             ("sent", load.sent.to_string()),

@@ -62,9 +62,8 @@ impl ChangeKind {
             // No company beside the name is no proof that they have left one.
             Consequence::Stop if seen.company.is_empty() || company.is_empty() => Verdict::Open,
             Consequence::Stop if is_same_business(&seen.company, company) => Verdict::Refuted,
-            Consequence::Stop => Verdict::Confirmed,
             Consequence::Pause if seen.title.trim().eq_ignore_ascii_case(title.trim()) => Verdict::Refuted,
-            Consequence::Pause => Verdict::Confirmed,
+            Consequence::Stop | Consequence::Pause => Verdict::Confirmed,
         }
     }
 }
