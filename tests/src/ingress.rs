@@ -3,6 +3,7 @@
 pub mod events;
 pub mod provider;
 
+use crate::bench::open::rests;
 use crate::field::{campaign_settings, unlimited_settings};
 use crate::lab::{LIMIT, Lab, OrSay, Setup};
 use anyhow::{Context, ensure};
@@ -37,9 +38,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const OPENING: Duration = Duration::from_mins(15);
 /// A round that begins with many leads takes its time.
 const ROUND_MS: u64 = 600_000;
+/// A workflow that is only to begin later hears no signal until then, so there is a first step.
 const SEQUENCE: &str = r#"
 name = "waits"
 stop_on = ["reply", "opt_out", "bounce"]
+[[step]]
+id = "begin"
+wait = "10m"
 [[step]]
 id = "rest"
 wait = "60d"
@@ -202,10 +207,10 @@ async fn enroll(lab: &Lab, account: String, count: usize) -> anyhow::Result<(Cam
     let settings = CampaignSettings { starts_per_day: Some(u32::try_from(count)?), ..campaign_settings() };
     let campaign = lab.start_campaign("waits", &list, &sequence, &[account], settings).await?;
     let enrollments = lab
-        .until_within(OPENING, LOOK_EVERY, "all enrollments have begun", async || {
+        .until_within(OPENING, LOOK_EVERY, "all enrollments wait", async || {
             let enrollments = lab.enrollments(&campaign).await?;
-            let begun = enrollments.iter().filter(|one| one.workflow_started_at_ms.is_some()).count();
-            Ok((begun == count).then_some(enrollments))
+            let waiting = enrollments.iter().filter(|one| rests(one)).count();
+            Ok((waiting == count).then_some(enrollments))
         })
         .await?;
     let mut people = Vec::new();

@@ -10,7 +10,6 @@ use crate::lab::Setup;
 use crate::reply_wins::Spread;
 use anyhow::Context;
 use check::Scene;
-use leadflow_workflows::domain::outreach::EnrollmentState;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
@@ -28,8 +27,6 @@ const BADLY_SIGNED_PERCENT: usize = 2;
 const MALFORMED_PERCENT: usize = 1;
 /// One event in so many is about the state of an account.
 const STATUS_EVERY: usize = 40;
-/// So far from its place an event may come.
-const REORDERED_WITHIN: usize = 40;
 /// Deliveries on their way at once.
 const LANES: usize = 8;
 
@@ -117,8 +114,7 @@ pub async fn run(setup: Setup, options: &Options) -> anyhow::Result<ChaosReport>
         *by_status.entry(answer.status).or_default() += 1;
     }
     for enrollment in ingress.enrollments().await?.values() {
-        let state: EnrollmentState = enrollment.state;
-        *states.entry(state.name().to_owned()).or_default() += 1;
+        *states.entry(enrollment.state.name().to_owned()).or_default() += 1;
     }
     let report = ChaosReport {
         people: options.people,
@@ -139,12 +135,11 @@ pub async fn run(setup: Setup, options: &Options) -> anyhow::Result<ChaosReport>
     Ok(report)
 }
 
-/// Good events, some of them twice, and bad ones, about in the order in which they happened.
+/// Good events, some of them twice, and bad ones, in no order.
 fn deliveries(ingress: &Ingress, scene: &Scene, options: &Options, random: &mut StdRng) -> Vec<Delivery> {
     let mut events: Vec<Event> = scene.events(&ingress.people);
     let statuses = ["CREDENTIALS", "OK"].into_iter().cycle().map(Event::status);
     events.extend(statuses.take(options.events - events.len()));
-    events.shuffle(random);
     let good = events.into_iter().map(|event| Delivery { event: Arc::new(event), form: Form::Good });
     let mut deliveries: Vec<Delivery> = good.collect();
     let of = |percent: usize| (options.events * percent).div_ceil(100);
@@ -164,12 +159,8 @@ fn deliveries(ingress: &Ingress, scene: &Scene, options: &Options, random: &mut 
             extra.push(Delivery { event: Arc::new(event), form });
         }
     }
-    for delivery in extra {
-        deliveries.insert(random.random_range(0..=deliveries.len()), delivery);
-    }
-    for some in deliveries.chunks_mut(REORDERED_WITHIN) {
-        some.shuffle(random);
-    }
+    deliveries.append(&mut extra);
+    deliveries.shuffle(random);
     deliveries
 }
 
@@ -197,6 +188,8 @@ async fn deliver(
             }
         });
     }
+    // So that waiting for progress ends when all lanes have.
+    drop(answered);
     let mut kills = Vec::new();
     for (after, kill) in plan(deliveries.len(), options, random) {
         progress.wait_for(|count| *count >= after).await.context("a lane has ended early")?;

@@ -147,7 +147,7 @@ async fn all(
 }
 
 /// Whether the workflow, and not only the round that began with the lead, has decided.
-fn rests(enrollment: &Enrollment) -> bool {
+pub(crate) fn rests(enrollment: &Enrollment) -> bool {
     let next = enrollment.advice.as_ref().map(|advice| &advice.next);
     matches!(next, Some(AdviceNext::Wait { step, .. }) if step == "rest")
 }
