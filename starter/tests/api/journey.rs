@@ -139,8 +139,8 @@ async fn campaigns(world: &World, token: &str, search_id: &str, sequence_id: &st
     let review = world.post("/v1/campaigns", token, &new).await;
     assert_eq!((review.status, review.json["ready"].as_u64()), (200, Some(6)), "{}", review.text);
     assert_eq!(world.store().campaigns(TENANT).await.unwrap().len(), 1, "a dry run stores nothing");
-    let taken = world.post("/v1/campaigns", token, &campaign("spring", search_id, sequence_id, account_id)).await;
-    assert_eq!(taken.status, 409);
+    let twice = world.post("/v1/campaigns", token, &campaign("spring", search_id, sequence_id, account_id)).await;
+    assert_eq!(twice.status, 409);
     new["lead_hours"] = "whenever".into();
     assert_eq!(world.post("/v1/campaigns", token, &new).await.status, 422);
     assert_eq!(world.get("/v1/campaigns", token).await.json["items"][0]["name"], "spring");
