@@ -197,7 +197,7 @@ wait_for_connection = { timeout = "7d" }
 "#;
 
 /// What the tenant has: one of each.
-#[expect(clippy::struct_field_names, reason = "all are ids")]
+#[expect(clippy::struct_field_names, reason = "each is the id of another kind of thing")]
 pub(crate) struct Owned {
     pub(crate) search_id: String,
     pub(crate) lead_id: String,

@@ -45,7 +45,10 @@ pub(super) async fn authenticate(store: &Store, headers: &HeaderMap, now_ms: i64
         return Err(refused());
     }
     if known.last_used_at_ms.is_none_or(|at_ms| now_ms - at_ms >= USE_NOTED_MS) {
-        store.api_token_was_used(tenant, &id, now_ms).await?;
+        // That a use cannot be written down is no reason to refuse it.
+        if let Err(error) = store.api_token_was_used(tenant, &id, now_ms).await {
+            tracing::warn!(kind = error.kind.name(), "the use of a token is not noted");
+        }
     }
     Ok(Caller { tenant: known.tenant, token_id: known.id, scopes: known.scopes })
 }
