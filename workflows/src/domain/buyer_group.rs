@@ -26,18 +26,20 @@ pub const TITLES: [&str; 12] = [
 const SEARCH_GOOD_FOR_MS: i64 = 24 * 3_600_000;
 
 /// What a person is in the decision of their company.
+///
+/// The variants have no doc comments: with them the schema of a model's answer would be more than a plain enumeration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BuyerRole {
-    /// Says yes in the end.
+    // Says yes in the end.
     DecisionMaker,
-    /// Would use what is offered, leads those who do, and speaks for it.
+    // Would use what is offered, leads those who do, and speaks for it.
     Champion,
-    /// Is asked for their judgement.
+    // Is asked for their judgement.
     Influencer,
-    /// Can say no: purchasing, law, security, finance control.
+    // Can say no: purchasing, law, security, finance control.
     Blocker,
-    /// Knows the others and opens the door.
+    // Knows the others and opens the door.
     Introducer,
 }
 
