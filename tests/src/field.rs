@@ -1,5 +1,7 @@
 //! The field: accounts, people and campaigns of a laboratory, and what the people saw of it.
 
+mod stops;
+
 use crate::lab::{LIMIT, Lab, OrSay};
 use anyhow::{Context, bail, ensure};
 use leadflow_activities::outreach::sequence_file;
@@ -9,7 +11,7 @@ use leadflow_activities::store::campaigns::Campaign;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::imports::{ImportRow, NewImport};
 use leadflow_activities::store::touches::Touch;
-use leadflow_sandbox::{EffectEntry, EffectKind};
+use leadflow_sandbox::{Effect, EffectEntry, EffectKind};
 use leadflow_starter::outreach::Outreach;
 use leadflow_workflows::campaign;
 use leadflow_workflows::domain::account::{AccountSettings, CampaignSettings, Hours};
@@ -20,6 +22,7 @@ use leadflow_workflows::enrollment;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use stops::answered_stops;
 use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus};
 use uuid::Uuid;
 
@@ -256,6 +259,18 @@ impl Lab {
         Ok(self.stack.store.enrollments_of_campaign(self.tenant(), campaign.as_str()).await?)
     }
 
+    /// The accounts of a campaign, by their ids at the provider.
+    pub async fn senders(&self, campaign_id: &str) -> anyhow::Result<BTreeSet<String>> {
+        let campaign =
+            self.stack.store.campaign(self.tenant(), campaign_id).await?.context("the campaign is stored")?;
+        let mut senders = BTreeSet::new();
+        for id in &campaign.accounts {
+            let account = self.stack.store.account(self.tenant(), id).await?.context("the account is stored")?;
+            senders.insert(account.provider_account_id);
+        }
+        Ok(senders)
+    }
+
     pub async fn touches(&self, enrollments: &[Enrollment]) -> anyhow::Result<Vec<Touch>> {
         let mut touches = Vec::new();
         for enrollment in enrollments {
@@ -294,20 +309,27 @@ impl Lab {
     }
 }
 
-/// Where the people, the store and Temporal disagree about a campaign: contacts made twice, contacts that the store has and
+/// Where the people, the store and Temporal disagree about enrollments: contacts made twice, contacts that the store has and
 /// nobody saw, or the other way round, contacts after an answered reply, and enrollments that only one of them holds open.
+/// Campaigns with the same people must have accounts of their own, which tell their contacts apart.
 pub async fn disagreements(lab: &Lab, enrollments: &[Enrollment]) -> anyhow::Result<Vec<String>> {
     let mut problems = Vec::new();
     let effects = lab.sandbox().effects();
-    let stops: BTreeMap<String, i64> = answered_stops(lab);
+    let stops = answered_stops(lab);
+    let mut senders = BTreeMap::new();
     for enrollment in enrollments {
+        if !senders.contains_key(&enrollment.campaign_id) {
+            senders.insert(enrollment.campaign_id.clone(), lab.senders(&enrollment.campaign_id).await?);
+        }
+        let senders = &senders[&enrollment.campaign_id];
         let lead = lab.stack.store.lead(lab.tenant(), &enrollment.lead_id).await?.context("the lead is stored")?;
         let touches: Vec<Touch> = lab.stack.store.touches(lab.tenant(), &enrollment.id).await?;
         // An address that mail came back from is no longer theirs, but it was.
         let mut keys: Vec<String> = touches.iter().filter_map(address_of).collect();
         keys.push(lead.linkedin_public_id.clone());
         let is_theirs = |person: &str| keys.iter().any(|key| key.eq_ignore_ascii_case(person));
-        let seen: Vec<&EffectEntry> = effects.iter().filter(|entry| is_theirs(&entry.effect.person)).collect();
+        let is_seen = |effect: &Effect| senders.contains(&effect.account_id) && is_theirs(&effect.person);
+        let seen: Vec<&EffectEntry> = effects.iter().filter(|entry| is_seen(&entry.effect)).collect();
         for action in [Action::Invite, Action::Message, Action::Inmail, Action::Email] {
             let of_kind = || seen.iter().filter(|entry| action_of(entry.effect.kind) == Some(action));
             let texts: BTreeSet<_> = of_kind().map(|entry| entry.effect.text.clone()).collect();
@@ -331,9 +353,9 @@ pub async fn disagreements(lab: &Lab, enrollments: &[Enrollment]) -> anyhow::Res
                 ));
             }
         }
-        let stopped_us = keys.iter().filter_map(|key| stops.get(&key.to_lowercase())).min();
-        if let Some(stopped_us) = stopped_us {
-            let late = seen.iter().filter(|entry| entry.real_at_us > *stopped_us).count();
+        let stops = keys.iter().filter_map(|key| stops.get(&key.to_lowercase())).flatten();
+        if let Some(stopped_us) = stops.filter(|stop| stop.ends(enrollment)).map(|stop| stop.answered_us).min() {
+            let late = seen.iter().filter(|entry| entry.real_at_us > stopped_us).count();
             if late > 0 {
                 problems.push(format!("{}: {late} contacts began after a reply was answered", lead.id));
             }
@@ -354,22 +376,8 @@ pub async fn disagreements(lab: &Lab, enrollments: &[Enrollment]) -> anyhow::Res
     Ok(problems)
 }
 
-/// When the first reply, opt-out or bounce of each person was answered with success, in real Unix microseconds.
-fn answered_stops(lab: &Lab) -> BTreeMap<String, i64> {
-    let mut stops = BTreeMap::new();
-    for delivery in lab.sandbox().deliveries() {
-        let is_stop = matches!(delivery.kind.as_str(), "positive" | "negative" | "question" | "opt_out" | "by_request");
-        if let (true, Some(person), Some(answered_us), Some(200..=299)) =
-            (is_stop, delivery.person, delivery.answered_real_us, delivery.status)
-        {
-            let first = stops.entry(person.to_lowercase()).or_insert(answered_us);
-            *first = answered_us.min(*first);
-        }
-    }
-    stops
-}
-
-fn address_of(touch: &Touch) -> Option<String> {
+/// Where an email went to.
+pub fn address_of(touch: &Touch) -> Option<String> {
     match serde_json::from_str(touch.request.as_deref()?).ok()? {
         SendRequest::Email { to_address, .. } => Some(to_address),
         _ => None,
