@@ -1,7 +1,6 @@
 //! Who works at the company, and what is true of the hints about them.
 
 use super::{Bought, BuyerGroupWork, Missing, not_set_up, payer};
-use crate::failpoint::fail_point;
 use crate::providers::SearchQuery;
 use crate::search::{RESULTS, store_failure};
 use crate::store::buyer_groups::Company;
@@ -33,7 +32,6 @@ impl BuyerGroupWork {
         if let Err(lost) = self.look_into_hints(ctx, refresh, &company).await? {
             missing.get_or_insert(lost);
         }
-        fail_point("buyer-group-before-people").await;
         store
             .store_group(tenant, &company, &found, searched_at_ms, self.search.clock.now_ms())
             .await
@@ -101,7 +99,6 @@ impl BuyerGroupWork {
                 }
             }
         }
-        fail_point("buyer-group-before-telling").await;
         // Also what an earlier attempt has decided, and perhaps not told.
         for workflow_id in store.decided_since(tenant, &company.id, started_at_ms).await.map_err(store_failure)? {
             self.workflows.look(tenant, &workflow_id).await.map_err(|error| {
