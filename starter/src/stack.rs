@@ -169,6 +169,11 @@ impl Stack {
         Ok(())
     }
 
+    /// Makes `worker` the one of this stack, and returns the one before.
+    pub fn replace_worker(&mut self, worker: GuardedChild) -> Option<GuardedChild> {
+        self.worker.replace(worker)
+    }
+
     /// Starts one more worker process, which the caller keeps.
     pub async fn spawn_worker(&self, env: &[(String, String)]) -> Result<GuardedChild, Failure> {
         let file = self.folder.path().join("worker.toml");

@@ -68,7 +68,7 @@ struct OutreachArgs {
     enrollments: Option<usize>,
 }
 
-/// Kill the worker 100 times at random, and once at every named point, while 500 leads are contacted
+/// Kill the worker 100 times at random, and once at every named point, while two campaigns contact the same 500 people
 ///
 /// Example: bench outreach-kill --kills 20
 #[derive(Args, Debug)]
@@ -76,7 +76,7 @@ struct OutreachKillArgs {
     /// Decides over kills and faults; the document is kept for the usual one
     #[arg(long)]
     seed: Option<u64>,
-    /// Another number of leads; the document is then only printed
+    /// Another number in each campaign; the document is then only printed
     #[arg(long, value_name = "COUNT")]
     enrollments: Option<usize>,
     /// Another number of kills at random; the document is then only printed
@@ -199,15 +199,18 @@ async fn run_outreach_kill(args: &OutreachKillArgs, json: bool) -> Result<(), Fa
     let usual = outreach_kill::Options::long();
     let options = outreach_kill::Options {
         seed: args.seed.unwrap_or(usual.seed),
-        enrollments: args.enrollments.unwrap_or(usual.enrollments),
+        people: args.enrollments.unwrap_or(usual.people),
+        in_both: args.enrollments.unwrap_or(usual.in_both),
         random_kills: args.kills.unwrap_or(usual.random_kills),
+        least_contacts: args.enrollments.map_or(usual.least_contacts, |_| 0),
         ..usual
     };
     let is_usual = args.seed.is_none() && args.enrollments.is_none() && args.kills.is_none();
     let setup = Setup { clock: Clock::fast(MONDAY_MS, KILL_SPEED), ..Setup::new(None) };
     let measured = outreach_kill::run(setup, &options).await.map_err(failed)?;
     let text = report::outreach_kill(&measured);
-    let problems = measured.problems.clone();
+    let mut problems = measured.problems.clone();
+    problems.extend(measured.shortfalls(&options));
     Document { bench: "outreach-kill", machine: Machine::here(), measured }.publish(is_usual, json, &text, &problems)
 }
 

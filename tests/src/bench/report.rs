@@ -82,10 +82,13 @@ pub(super) fn outreach(measured: &outreach::Measured) -> String {
 
 pub(super) fn outreach_kill(report: &OutreachKillReport) -> String {
     let states = report.states.iter().map(|(state, count)| format!("{count} {state}")).collect::<Vec<_>>();
+    let by_campaign = report.contacts_by_campaign.iter().map(|(name, count)| format!("{count} {name}"));
+    let contacts = format!("{} ({})", report.contacts, by_campaign.collect::<Vec<_>>().join(", "));
     table(&[
         ("enrollments", report.enrollments.to_string()),
-        ("contacts", report.contacts.to_string()),
+        ("contacts", contacts),
         ("kills", report.kills.len().to_string()),
+        ("zombies", report.zombies.len().to_string()),
         ("calls", report.calls.to_string()),
         ("faulty calls", report.faults.values().sum::<u64>().to_string()),
         ("in doubt", report.in_doubt.to_string()),

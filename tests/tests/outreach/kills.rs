@@ -1,4 +1,4 @@
-//! A worker may be killed at any instruction, while the provider fails before and after the fact.
+//! A worker may be killed at any instruction, or hang and go on, while the provider fails before and after the fact.
 
 use crate::{alone, setup};
 use leadflow_tests::outreach_kill::{Options, run};
@@ -10,6 +10,8 @@ async fn kills_and_faults_contact_nobody_twice() {
     let report = run(setup(20_000.0), &options).await.unwrap();
     eprintln!("{report:#?}");
     assert!(report.problems.is_empty(), "{}", report.problems.join("\n"));
-    assert_eq!(report.enrollments, options.enrollments);
+    // All this has only been tried if it happened.
+    let shortfalls = report.shortfalls(&options);
+    assert!(shortfalls.is_empty(), "{}", shortfalls.join("\n"));
     assert!(report.faults.len() >= 3, "too few kinds of faults came up: {:?}", report.faults);
 }
