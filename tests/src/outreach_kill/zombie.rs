@@ -26,24 +26,24 @@ pub(super) async fn zombie(
     seed: u64,
 ) -> anyhow::Result<Option<String>> {
     let first = lab.stack.worker_pid().context("a worker runs")?;
-    let hang = if number.is_multiple_of(2) { FaultKind::TimeoutAfter } else { FaultKind::TimeoutBefore };
+    let fault = if number.is_multiple_of(2) { FaultKind::TimeoutAfter } else { FaultKind::TimeoutBefore };
     let mut hanging = faults(seed);
     for operation in ["send_", "start_chat"] {
-        let rule = FaultRule::new(Provider::Unipile, hang);
+        let rule = FaultRule::new(Provider::Unipile, fault);
         let rule = FaultRule { operation: Some(operation.to_owned()), probability: HANGING, ..rule };
         hanging.rules.insert(0, rule);
     }
     lab.sandbox().set_faults(hanging);
-    let stale = stopped(lab, campaigns, first).await?;
+    let hung = stopped(lab, campaigns, first).await?;
     lab.sandbox().set_faults(faults(seed));
-    let Some(stale) = stale else { return Ok(None) };
+    let Some(hung) = hung else { return Ok(None) };
 
     let (stopped, calls) = (Instant::now(), lab.ledger().len());
     let mut second = lab.stack.spawn_worker(&[]).await.or_say()?;
     let start_to_close = Duration::from_millis(lab.stack.config.timings.touch_activity_ms);
     lab.until("another worker takes over", async || {
         let is_lost = stopped.elapsed() > start_to_close && lab.ledger().len() > calls;
-        Ok((is_lost && is_taken_over(lab, campaigns, &stale).await?).then_some(()))
+        Ok((is_lost && is_taken_over(lab, campaigns, &hung).await?).then_some(()))
     })
     .await?;
     signal(first, Signal::SIGCONT)?;
@@ -60,7 +60,7 @@ pub(super) async fn zombie(
         first.kill().await?;
         "first"
     };
-    Ok(Some(format!("{} contacts stale in {hang:?}, the {killed} was killed", stale.len())))
+    Ok(Some(format!("{} contact(s) hung in {fault:?}, the {killed} was killed", hung.len())))
 }
 
 /// Stops the worker when it has claimed contacts that are not settled, and does not lock the store.
@@ -74,9 +74,9 @@ async fn stopped(lab: &Lab, campaigns: &[Running], worker: u32) -> anyhow::Resul
         // Changes nothing: there is no such search.
         let mut write = Box::pin(lab.stack.store.wish(lab.tenant(), "none", false));
         let is_free = tokio::time::timeout(WRITES_WITHIN, &mut write).await.is_ok();
-        let stale = claimed(lab, campaigns, since_ms).await?;
-        if is_free && !stale.is_empty() {
-            return Ok(Some(Some(stale)));
+        let hung = claimed(lab, campaigns, since_ms).await?;
+        if is_free && !hung.is_empty() {
+            return Ok(Some(Some(hung)));
         }
         signal(worker, Signal::SIGCONT)?;
         if !is_free {
@@ -98,12 +98,12 @@ async fn claimed(lab: &Lab, campaigns: &[Running], since_ms: i64) -> anyhow::Res
 }
 
 /// Whether another attempt holds or has settled one of these, or needs not, because its enrollment has ended.
-async fn is_taken_over(lab: &Lab, campaigns: &[Running], stale: &[Touch]) -> anyhow::Result<bool> {
+async fn is_taken_over(lab: &Lab, campaigns: &[Running], hung: &[Touch]) -> anyhow::Result<bool> {
     let mut enrollments = Vec::new();
     for campaign in campaigns {
         enrollments.extend(lab.enrollments(&campaign.id).await?);
     }
-    for was in stale {
+    for was in hung {
         let touches = lab.stack.store.touches(lab.tenant(), &was.enrollment_id).await?;
         let is_same = |touch: &Touch| touch.id == was.id && touch.token == was.token && touch.state == was.state;
         let is_open = enrollments.iter().any(|enrollment| enrollment.id == was.enrollment_id && enrollment.is_open);
