@@ -21,6 +21,7 @@ use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
+use temporalio_client::WorkflowDescribeOptions;
 
 /// The vendor of people's data, and how it signs.
 pub const SOURCE: &str = "peopledata";
@@ -38,21 +39,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const OPENING: Duration = Duration::from_mins(15);
 /// A round that begins with many leads takes its time.
 const ROUND_MS: u64 = 600_000;
-/// A workflow that is only to begin later hears no signal until then, so there is a first step.
-const SEQUENCE: &str = r#"
-name = "waits"
-stop_on = ["reply", "opt_out", "bounce"]
-[[step]]
-id = "begin"
-wait = "10m"
-[[step]]
-id = "rest"
-wait = "60d"
-[[step]]
-id = "hello"
-invite = "Hi {{ lead.first_name }}, {{ business.name }} caught my eye."
-"#;
-
 /// Somebody in outreach.
 #[derive(Clone, Debug)]
 pub struct Person {
@@ -203,7 +189,7 @@ async fn enroll(lab: &Lab, account: String, count: usize) -> anyhow::Result<(Cam
         now_ms: lab.stack.clock.now_ms(),
     };
     let list = lab.stack.store.import_leads(&new).await?.search_id;
-    let sequence = lab.add_sequence(SEQUENCE).await?;
+    let sequence = lab.add_sequence(&sequence(count)).await?;
     let settings = CampaignSettings { starts_per_day: Some(u32::try_from(count)?), ..campaign_settings() };
     let campaign = lab.start_campaign("waits", &list, &sequence, &[account], settings).await?;
     let enrollments = lab
@@ -223,5 +209,36 @@ async fn enroll(lab: &Lab, account: String, count: usize) -> anyhow::Result<(Cam
             enrollment_id: enrollment.id,
         });
     }
+    for person in &people {
+        let workflow_id = person.workflow_id();
+        let handle = lab.stack.client.get_workflow_handle::<enrollment::Enrollment>(&workflow_id);
+        lab.until(&format!("{workflow_id} has begun"), async || {
+            let described = handle.describe(WorkflowDescribeOptions::default()).await?;
+            let info = described.raw().workflow_execution_info.as_ref();
+            Ok(info.is_some_and(|info| info.history_length > 1).then_some(()))
+        })
+        .await?;
+    }
     Ok((campaign, people))
+}
+
+/// A workflow that is only to begin later hears no signal until then. So there is a first wait, which is longer than it takes
+/// to start everybody, and then one without an end.
+fn sequence(count: usize) -> String {
+    format!(
+        r#"
+name = "waits"
+stop_on = ["reply", "opt_out", "bounce"]
+[[step]]
+id = "begin"
+wait = "{}h"
+[[step]]
+id = "rest"
+wait = "60d"
+[[step]]
+id = "hello"
+invite = "Hi {{{{ lead.first_name }}}}, {{{{ business.name }}}} caught my eye."
+"#,
+        3 + count / 50
+    )
 }
