@@ -193,11 +193,15 @@ async fn open(lab: &Lab, person: &Both) -> anyhow::Result<usize> {
 /// The second campaign begins with somebody only after the first has ended with them, and all that they saw is what the
 /// store has of both.
 async fn take_turns(lab: &Lab, person: &Both, enrollments: &[Enrollment]) -> anyhow::Result<()> {
+    let touches = lab.touches(enrollments).await?;
     let mut in_order: Vec<&Enrollment> = enrollments.iter().collect();
-    in_order.sort_by_key(|enrollment| enrollment.started_at_ms);
+    // Ids are in the order of their making. An enrollment may begin as of the round that found its turn, a moment before.
+    in_order.sort_by_key(|enrollment| &enrollment.id);
     for pair in in_order.windows(2) {
         let ended_at_ms = pair[0].ended_at_ms.context("an enrollment has ended")?;
-        ensure!(ended_at_ms <= pair[1].started_at_ms, "{pair:#?} overlap");
+        let of_second = touches.iter().filter(|touch| touch.enrollment_id == pair[1].id);
+        let first_ms = of_second.filter_map(|touch| touch.called_at_ms).min();
+        ensure!(first_ms.is_none_or(|first_ms| ended_at_ms <= first_ms), "{pair:#?} overlap");
     }
     let keys = [Some(&person.found.linkedin_public_id), person.found.email.as_ref()];
     let effects = lab.sandbox().effects();
@@ -213,7 +217,6 @@ async fn take_turns(lab: &Lab, person: &Both, enrollments: &[Enrollment]) -> any
     }
     senders.dedup();
     ensure!(senders.len() <= enrollments.len(), "{} was written to in turns: {senders:?}", person.person_id);
-    let touches = lab.touches(enrollments).await?;
     // Whoever is looked at sees nothing of it.
     let is_sent = |touch: &&Touch| {
         touch.state == TouchState::Sent && touch.called_at_ms.is_some() && touch.action != Action::VisitProfile
