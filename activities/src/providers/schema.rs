@@ -169,7 +169,7 @@ mod tests {
     fn no_answer_type_is_forgotten() {
         let source = include_str!("../../../workflows/src/domain/answers.rs");
         let answer_types = source.lines().filter(|line| line.starts_with("impl Checked for ")).count();
-        assert_eq!(answer_types, 5, "a new answer type belongs into `every_answer_type_obeys_the_strict_subset`");
+        assert_eq!(answer_types, 6, "a new answer type belongs into `every_answer_type_obeys_the_strict_subset`");
     }
 
     #[test]

@@ -222,68 +222,6 @@ async fn while_temporal_is_away_every_event_is_answered_and_afterwards_all_are_t
     .await;
 }
 
-/// What is logged, kept for the test.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn every_line_names_its_request_and_none_tells_a_secret() {
-    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let log = Log::default();
-    let writer = log.clone();
-    let filter = tracing_subscriber::EnvFilter::new("leadflow_starter=trace,leadflow_activities=trace");
-    let lines = leadflow_worker::telemetry::json_lines(filter, move || writer.clone());
-    let _lines = tracing::subscriber::set_default(lines);
-    each_backend(async |store| {
-        log.0.lock().unwrap().clear();
-        add_account(&store, "acc_7Qd").await;
-        let told = Arc::new(Told::default());
-        let ingress = start(&store, Arc::clone(&told)).await;
-        let status = r#"{"AccountStatus":{"account_id":"acc_7Qd","account_type":"LINKEDIN","message":"ERROR"}}"#;
-        let unread = r#"{"event":"new_relation","account_id":"acc_7Qd","user_full_name":"Dana Whitlock"}"#;
-        for (id, secret, body, expected) in [
-            ("forged", "a-wrong-text", EVENT, 401),
-            ("unread", SECRET, unread, 400),
-            ("known", SECRET, EVENT, 200),
-            ("told", SECRET, status, 200),
-        ] {
-            let request = client().post(ingress.unipile_url()).body(body).header(SECRET_HEADER, secret);
-            let request = request.header("x-request-id", id);
-            let response =
-                request.header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01")).send().await.unwrap();
-            assert_eq!(
-                (response.status().as_u16(), response.headers()["x-request-id"].to_str().unwrap()),
-                (expected, id)
-            );
-        }
-        ingress.stop().await;
-        assert_eq!(*told.list.lock().unwrap(), ["account/a1"]);
-
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert!(lines.iter().all(|line| line["span"]["trace_id"] == TRACE), "{text}");
-        for (id, status) in [("forged", 401), ("unread", 400), ("known", 200), ("told", 200)] {
-            let is_answer = |line: &&Value| line["span"]["request_id"] == id && line["status"] == status;
-            assert_eq!(lines.iter().filter(is_answer).count(), 1, "{text}");
-        }
-        assert!(lines.iter().any(|line| line["message"] == "told" && line["span"]["doing"] == "tell"), "{text}");
-        for secret in [SECRET, "a-wrong-text", "dana-whitlock", "Dana", "ACoAAAsim001"] {
-            assert!(!text.contains(secret), "`{secret}` is in\n{text}");
-        }
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn requests_and_webhooks_are_counted_by_route_and_outcome() {
     each_backend(async |store| {

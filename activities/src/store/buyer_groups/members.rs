@@ -9,6 +9,7 @@ use crate::store::{Store, StoreError};
 use futures::FutureExt;
 use leadflow_workflows::domain::buyer_group::BuyerRole;
 use leadflow_workflows::domain::people::{Profile, is_same_business};
+use leadflow_workflows::domain::permits::DAY_MS;
 use sqlx::{AnyConnection, Row};
 
 /// A member who is there now.
@@ -44,6 +45,9 @@ pub(crate) enum Asked {
     /// As before.
     NotNow,
 }
+
+/// A profile on the web may be so much older than the change that it does not show.
+const WEB_LAGS_MS: i64 = 30 * DAY_MS;
 
 impl Store {
     /// What the last search for people of a company found, and when, if it was made with this query.
@@ -94,13 +98,16 @@ impl Store {
                 for profile in found {
                     let person = FoundPerson { profile, email: None, timezone: None, source: &company.source };
                     let stored = store_person(transaction, self.for_update(), tenant, &person, now_ms).await?;
-                    if !stored.is_removed {
+                    if !stored.is_removed && !has_left(transaction, tenant, company, &stored.id, searched_at_ms).await?
+                    {
                         join(transaction, tenant, &company.id, &stored.id, Some(searched_at_ms), now_ms).await?;
                     }
                 }
                 for (person_id, employer) in of_leads(transaction, tenant, &company.id).await? {
                     // A lead whose person has gone elsewhere since belongs to that group.
-                    if employer.is_empty() || is_same_business(&employer, &company.name) {
+                    if (employer.is_empty() || is_same_business(&employer, &company.name))
+                        && !has_left(transaction, tenant, company, &person_id, searched_at_ms).await?
+                    {
                         join(transaction, tenant, &company.id, &person_id, None, now_ms).await?;
                     }
                 }
@@ -303,6 +310,26 @@ async fn leave_elsewhere(
         .await?;
     }
     Ok(())
+}
+
+/// Whether it was proven lately that a person has left a company: the web shows them there for a while longer.
+async fn has_left(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    company: &Company,
+    person_id: &str,
+    searched_at_ms: i64,
+) -> Result<bool, StoreError> {
+    let left: Vec<String> = sqlx::query_scalar(
+        "SELECT was_company FROM person_changes WHERE tenant = $1 AND person_id = $2 AND kind = 'job_changed' \
+         AND state IN ('applied', 'confirmed') AND told_at_ms > $3",
+    )
+    .bind(tenant)
+    .bind(person_id)
+    .bind(searched_at_ms - WEB_LAGS_MS)
+    .fetch_all(transaction)
+    .await?;
+    Ok(left.iter().any(|was| is_same_business(was, &company.name)))
 }
 
 /// Puts a person into a group. One who has left comes back only when a search shows them there after that.

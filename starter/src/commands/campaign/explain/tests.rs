@@ -179,12 +179,16 @@ fn every_rule_that_holds_back_is_told_while_it_does() {
             _ => facts.enrollment.advice = Some(wait_advice(hold.clone())),
         }
         let text = told(facts.clone());
-        assert_eq!(held_by(&text), hold.to_string(), "{hold:?}");
+        let expected = match &hold {
+            Hold::Absent { until_ms } => format!("{hold}, until {}", crate::commands::instant(*until_ms)),
+            _ => hold.to_string(),
+        };
+        assert_eq!(held_by(&text), expected, "{hold:?}");
 
         // And with a contact that is planned.
         facts.enrollment.advice = Some(touch_advice(Action::Message, Some(hold.clone())));
         let text = told(facts);
-        assert_eq!(held_by(&text), hold.to_string(), "{hold:?}");
+        assert_eq!(held_by(&text), expected, "{hold:?}");
         assert!(text.contains("next        step thanks, message at 2026-03-14 10:26:53 UTC"), "{text}");
     }
 }
