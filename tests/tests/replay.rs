@@ -89,7 +89,7 @@ fn the_scenarios_are_what_they_say() {
         (BUYER_GROUPS, "completed", completed),
         (BUYER_GROUPS, "coalesced", "WorkflowExecutionSignaledEventAttributes"),
         (BUYER_GROUPS, "restarted", completed),
-        (BUYER_GROUPS, "with_gaps", "ActivityTaskTimedOutEventAttributes"),
+        (BUYER_GROUPS, "with_gaps", "ActivityTaskFailedEventAttributes"),
     ] {
         assert!(read(workflow, scenario).to_string().contains(mark), "{workflow}/{scenario} has no {mark}");
     }
