@@ -152,7 +152,7 @@ async fn outage(
     for (turn, number) in numbers.clone().enumerate() {
         let (person, provider) = (ingress.people[number].clone(), ingress.provider.clone());
         // Spread over the time without Temporal, of which the end is left for the last answers.
-        let starts = began + lasts.mul_f64(0.8 * turn as f64 / people as f64);
+        let starts = began + lasts * u32::try_from(4 * turn)? / u32::try_from(5 * people)?;
         stories.spawn(async move {
             tokio::time::sleep_until(starts.into()).await;
             let mut answers: Vec<Answer> = Vec::new();

@@ -201,12 +201,12 @@ async fn to_history(ingress: &Ingress, stored: &[Stored]) -> anyhow::Result<(Spr
     let mut durations_us = Vec::new();
     for (number, person) in &sample {
         let runs = history::runs(&ingress.lab.stack.client, &person.workflow_id()).await.or_say()?;
-        let signals_us = signals_us(&runs);
+        let told_us = signals_us(&runs);
         for received_at_ms in received.get(number).into_iter().flatten() {
             // The row's instant is cut to whole milliseconds, so the signal is never before it.
-            let signal_us = signals_us.iter().find(|signal_us| **signal_us >= received_at_ms * 1_000);
-            ensure!(signal_us.is_some(), "{} has no signal after an event", person.workflow_id());
-            durations_us.extend(signal_us.map(|signal_us| signal_us - received_at_ms * 1_000));
+            let first_us = told_us.iter().find(|told_us| **told_us >= received_at_ms * 1_000);
+            ensure!(first_us.is_some(), "{} has no signal after an event", person.workflow_id());
+            durations_us.extend(first_us.map(|first_us| first_us - received_at_ms * 1_000));
         }
     }
     Ok((Spread::of(durations_us), sample.len()))

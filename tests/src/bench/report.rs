@@ -133,22 +133,23 @@ pub(super) fn simulate(measured: &simulate::Measured) -> String {
 }
 
 pub(super) fn ingress_load(measured: &ingress_load::Measured) -> String {
-    let mut text = String::new();
-    for load in &measured.stores {
-        text += &format!("{}: events a second, accepted a second, ms to the answer, ms until told\n", load.store);
-        for step in &load.steps {
+    let load = |load: &ingress_load::Load| {
+        let steps = load.steps.iter().map(|step| {
             let (answer, told) = (times(step.to_answer), times(step.to_told));
-            text += &format!("{:>8}{:>10.1}{answer:>24}{told:>26}\n", step.rate, step.accepted_per_second);
-        }
-        text += &table(&[
+            format!("{:>8}{:>10.1}{answer:>24}{told:>26}\n", step.rate, step.accepted_per_second)
+        });
+        let rows = table(&[
             ("sent", load.sent.to_string()),
             ("accepted", load.accepted.to_string()),
             ("lost", load.lost.to_string()),
             ("ms to the history", times(load.to_history)),
             ("seconds to drain", format!("{:.1}", load.seconds_to_drain)),
         ]);
-    }
-    text + "in ms: half of them, 99 of 100, all\n" + &limits(&measured.limits)
+        let head = format!("{}: events a second, accepted a second, ms to the answer, ms until told\n", load.store);
+        [head].into_iter().chain(steps).chain([rows]).collect::<String>()
+    };
+    let loads = measured.stores.iter().map(load).collect::<String>();
+    loads + "in ms: half of them, 99 of 100, all\n" + &limits(&measured.limits)
 }
 
 pub(super) fn ingress_chaos(report: &ChaosReport) -> String {

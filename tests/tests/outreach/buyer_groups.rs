@@ -80,10 +80,10 @@ fn opened(events: &[HistoryEvent]) -> Vec<(i64, String)> {
     let mut starts = Vec::new();
     for event in events {
         match &event.attributes {
-            Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
-                if scheduled.activity_type.as_ref().is_some_and(|kind| kind.name == "buyer_group.open") {
-                    opening.insert(event.event_id);
-                }
+            Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled))
+                if scheduled.activity_type.as_ref().is_some_and(|kind| kind.name == "buyer_group.open") =>
+            {
+                opening.insert(event.event_id);
             }
             Some(Attributes::ActivityTaskStartedEventAttributes(started))
                 if opening.contains(&started.scheduled_event_id) =>
