@@ -12,6 +12,7 @@ use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::imports::{ImportRow, NewImport};
 use leadflow_clock::Clock;
 use leadflow_starter::embedded::guard::GuardedChild;
+use leadflow_starter::stack::tail;
 use leadflow_workflows::domain::account::CampaignSettings;
 use leadflow_workflows::domain::ids::{CampaignId, EnrollmentId};
 use leadflow_workflows::domain::outreach::Channel;
@@ -92,7 +93,9 @@ impl Ingress {
         let provider = Provider::new(listen, secret.expose_secret(), SOURCE_SECRET);
         let mut ingress = Self { lab, people, provider, campaign, serve: None, listen };
         ingress.serve_again().await?;
-        ingress.provider.until_it_serves().await?;
+        let log = ingress.lab.stack.folder.logs().join("serve.log");
+        let serves = ingress.provider.until_it_serves().await;
+        serves.with_context(|| format!("the log of `starter serve` ends with\n{}", tail(&log, 12)))?;
         Ok(ingress)
     }
 

@@ -34,8 +34,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// For programs that build a laboratory around themselves: their guards and workers are they themselves, started again.
-/// Call it first, and return what it gives.
+/// For programs that build a laboratory around themselves: their guards, workers and `serve` are they themselves, started
+/// again. Call it first, and return what it gives.
 pub fn main_if_internal() -> Option<ExitCode> {
-    (std::env::args_os().nth(1).as_deref() == Some(OsStr::new("internal"))).then(main)
+    let command = std::env::args_os().nth(1)?;
+    ["internal", "serve"].into_iter().any(|ours| command == OsStr::new(ours)).then(main)
 }
