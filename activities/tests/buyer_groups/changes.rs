@@ -45,6 +45,9 @@ async fn whoever_changes_job_is_stopped_and_both_companies_are_told() {
         let done = world.refresh().await;
         assert_eq!(done.changes, 1);
         assert!(world.member(KARL).await.is_none_or(|karl| karl.left_at_ms.is_some()), "he is no longer of the group");
+        let sql = "SELECT company FROM persons WHERE linkedin_public_id = $1";
+        let employer: String = sqlx::query_scalar(sql).bind(KARL).fetch_one(store.read()).await.unwrap();
+        assert_eq!(employer, OTHER_COMPANY, "the web still shows him where he was, and that is old");
     })
     .await;
 }

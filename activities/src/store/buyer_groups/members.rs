@@ -11,6 +11,10 @@ use leadflow_workflows::domain::buyer_group::BuyerRole;
 use leadflow_workflows::domain::people::{Profile, is_same_business};
 use leadflow_workflows::domain::permits::DAY_MS;
 use sqlx::{AnyConnection, Row};
+use std::collections::BTreeSet;
+
+/// How long a search may show somebody at a company that they have left.
+const SHOWN_AFTER_LEAVING_MS: i64 = 90 * DAY_MS;
 
 /// A member who is there now.
 #[derive(Clone, Debug)]
@@ -45,9 +49,6 @@ pub(crate) enum Asked {
     /// As before.
     NotNow,
 }
-
-/// A profile on the web may be so much older than the change that it does not show.
-const WEB_LAGS_MS: i64 = 30 * DAY_MS;
 
 impl Store {
     /// What the last search for people of a company found, and when, if it was made with this query.
@@ -95,19 +96,17 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write(|transaction| {
             async move {
-                for profile in found {
+                let gone = gone_from(transaction, tenant, company, now_ms).await?;
+                for profile in found.iter().filter(|profile| !gone.contains(&profile.linkedin_public_id)) {
                     let person = FoundPerson { profile, email: None, timezone: None, source: &company.source };
                     let stored = store_person(transaction, self.for_update(), tenant, &person, now_ms).await?;
-                    if !stored.is_removed && !has_left(transaction, tenant, company, &stored.id, searched_at_ms).await?
-                    {
+                    if !stored.is_removed {
                         join(transaction, tenant, &company.id, &stored.id, Some(searched_at_ms), now_ms).await?;
                     }
                 }
                 for (person_id, employer) in of_leads(transaction, tenant, &company.id).await? {
                     // A lead whose person has gone elsewhere since belongs to that group.
-                    if (employer.is_empty() || is_same_business(&employer, &company.name))
-                        && !has_left(transaction, tenant, company, &person_id, searched_at_ms).await?
-                    {
+                    if employer.is_empty() || is_same_business(&employer, &company.name) {
                         join(transaction, tenant, &company.id, &person_id, None, now_ms).await?;
                     }
                 }
@@ -282,6 +281,30 @@ async fn of_leads(
     Ok(people)
 }
 
+/// Public ids of those who are known to have left a company lately. The web shows them there for a while.
+async fn gone_from(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    company: &Company,
+    now_ms: i64,
+) -> Result<BTreeSet<String>, StoreError> {
+    let left: Vec<(String, String)> = sqlx::query_as(
+        "SELECT p.linkedin_public_id, h.was_company FROM person_changes h \
+         JOIN persons p ON p.id = h.person_id AND p.tenant = h.tenant \
+         WHERE h.tenant = $1 AND h.kind IN ('job_changed', 'left_company') AND h.state IN ('applied', 'confirmed') \
+         AND h.decided_at_ms > $2 AND p.linkedin_public_id IS NOT NULL \
+         AND NOT EXISTS (SELECT 1 FROM person_changes n WHERE n.tenant = h.tenant AND n.person_id = h.person_id \
+         AND n.kind IN ('job_changed', 'left_company') AND n.state IN ('applied', 'confirmed') \
+         AND n.decided_at_ms > h.decided_at_ms)",
+    )
+    .bind(tenant)
+    .bind(now_ms - SHOWN_AFTER_LEAVING_MS)
+    .fetch_all(transaction)
+    .await?;
+    let here = |(_, was_at): &(String, String)| is_same_business(was_at, &company.name);
+    Ok(left.into_iter().filter(here).map(|(public_id, _)| public_id).collect())
+}
+
 /// Whoever is known to work at another company by now has left this one.
 async fn leave_elsewhere(
     transaction: &mut AnyConnection,
@@ -310,26 +333,6 @@ async fn leave_elsewhere(
         .await?;
     }
     Ok(())
-}
-
-/// Whether it was proven lately that a person has left a company: the web shows them there for a while longer.
-async fn has_left(
-    transaction: &mut AnyConnection,
-    tenant: &str,
-    company: &Company,
-    person_id: &str,
-    searched_at_ms: i64,
-) -> Result<bool, StoreError> {
-    let left: Vec<String> = sqlx::query_scalar(
-        "SELECT was_company FROM person_changes WHERE tenant = $1 AND person_id = $2 AND kind = 'job_changed' \
-         AND state IN ('applied', 'confirmed') AND told_at_ms > $3",
-    )
-    .bind(tenant)
-    .bind(person_id)
-    .bind(searched_at_ms - WEB_LAGS_MS)
-    .fetch_all(transaction)
-    .await?;
-    Ok(left.iter().any(|was| is_same_business(was, &company.name)))
 }
 
 /// Puts a person into a group. One who has left comes back only when a search shows them there after that.
