@@ -70,12 +70,7 @@ impl Telling {
 /// Whether nobody could be told, so that a while may pass before the next try.
 async fn tell_now(store: &Store, teller: &dyn Teller, clock: Clock) -> bool {
     match tell_leftovers(store, teller, clock).await {
-        Ok(Leftovers { told, problem: None }) => {
-            if told > 0 {
-                tracing::debug!(events = told, "the workflows were told");
-            }
-            false
-        }
+        Ok(Leftovers { problem: None, .. }) => false,
         Ok(Leftovers { told, problem: Some(error) }) => {
             tracing::warn!(%error, "some workflows are told later");
             told == 0
