@@ -187,6 +187,29 @@ async fn a_campaign_is_stored_once_and_found_by_what_a_person_writes() {
 }
 
 #[tokio::test]
+async fn a_campaign_is_completed_when_its_search_and_everybody_in_it_have_ended() {
+    each_backend(async |store| {
+        enrolled(&store).await;
+        let complete = async || store.complete_campaign(TENANT, "camp-1", 9).await.unwrap();
+        assert!(!complete().await, "there is nothing to end yet");
+        run(
+            &store,
+            "INSERT INTO searches (id, tenant, name, source, brief, exclusions, status, wish, created_at_ms) \
+             VALUES ('search', 'default', 'search', 'sandbox', '{}', '[]', 'running', 'run', 1)",
+        )
+        .await;
+        run(&store, "UPDATE enrollments SET is_open = 0").await;
+        assert!(!complete().await, "the search may find more");
+        run(&store, "UPDATE searches SET status = 'completed', finished_at_ms = 8").await;
+        run(&store, "UPDATE enrollments SET is_open = 1 WHERE id = 'e3'").await;
+        assert!(!complete().await, "one is in it");
+        run(&store, "UPDATE enrollments SET is_open = 0").await;
+        assert_eq!((complete().await, complete().await), (true, false));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn pausing_and_stopping_give_reservations_back_and_nothing_else() {
     each_backend(async |store| {
         enrolled(&store).await;

@@ -1,7 +1,7 @@
 //! The providers' books against ours, call by call.
 
 use crate::lab::Lab;
-use leadflow_sandbox::LedgerEntry;
+use leadflow_sandbox::{LedgerEntry, Provider};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A row of `api_usage_logs`.
@@ -22,7 +22,9 @@ pub struct Books {
 
 impl Books {
     pub async fn read(lab: &Lab) -> anyhow::Result<Self> {
-        Ok(Self { ledger: lab.ledger(), calls: calls(lab).await? })
+        // Unipile bills by the account and month, not by the call: accounts are read, and nothing is booked.
+        let ledger = lab.ledger().into_iter().filter(|entry| entry.provider != Provider::Unipile).collect();
+        Ok(Self { ledger, calls: calls(lab).await? })
     }
 
     /// Every difference between the books, in words; none when they agree to the micro-dollar.

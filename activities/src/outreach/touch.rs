@@ -369,3 +369,17 @@ fn problem(error: &templates::TemplateError) -> String {
         TemplateProblem::Syntax { .. } => "template_syntax".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_that_saw_more_time_pass_since_a_claim_is_right() {
+        let minute = Duration::from_secs(60);
+        let suspended = Claimed { instant: Instant::now(), wall: SystemTime::now() - minute };
+        assert!(suspended.elapsed() >= minute);
+        let set_back = Claimed { instant: Instant::now() - minute, wall: SystemTime::now() + minute };
+        assert!(set_back.elapsed() >= minute);
+    }
+}

@@ -16,6 +16,8 @@ pub(crate) struct Contact {
     pub(crate) chat_id: Option<String>,
     pub(crate) addresses: Vec<String>,
     pub(crate) is_connected: bool,
+    /// Whether the account has, or may have, invited them by a touch.
+    pub(crate) is_invited: bool,
 }
 
 /// An invitation that is in doubt or not answered.
@@ -34,7 +36,9 @@ impl Store {
     /// Everyone whom an account has contacted or looked at.
     pub(crate) async fn contacts(&self, tenant: &str, account_id: &str) -> Result<Vec<Contact>, StoreError> {
         let rows = sqlx::query(
-            "SELECT p.id, p.linkedin_public_id, p.email, s.provider_id, s.provider_chat_id, s.connected_at_ms \
+            "SELECT p.id, p.linkedin_public_id, p.email, s.provider_id, s.provider_chat_id, s.connected_at_ms, \
+             (SELECT COUNT(*) FROM touches i WHERE i.tenant = $1 AND i.account_id = $2 AND i.person_id = p.id \
+             AND i.action = 'invite' AND i.called_at_ms IS NOT NULL) AS invitations \
              FROM persons p LEFT JOIN account_people s ON s.person_id = p.id AND s.account_id = $2 AND s.tenant = p.tenant \
              WHERE p.tenant = $1 AND p.id IN (SELECT person_id FROM touches WHERE tenant = $1 AND account_id = $2 \
              UNION SELECT person_id FROM account_people WHERE tenant = $1 AND account_id = $2) ORDER BY p.id",
@@ -68,6 +72,7 @@ impl Store {
                 chat_id: row.try_get("provider_chat_id")?,
                 addresses,
                 is_connected: row.try_get::<Option<i64>, _>("connected_at_ms")?.is_some(),
+                is_invited: row.try_get::<i64, _>("invitations")? > 0,
             })
         };
         rows.iter().map(read).collect()

@@ -2,6 +2,7 @@
 
 mod after;
 mod before;
+mod by_hand;
 
 use super::{Store, StoreError};
 use leadflow_workflows::domain::outreach::{Action, TouchState};
@@ -17,6 +18,7 @@ pub(crate) use before::{
     claim, claim_again, defer_uncalled, end_look, note_done_elsewhere, note_look, refuse_uncalled, release_planned,
     reserve, take_over,
 };
+pub(crate) use by_hand::{ByHand, note_by_hand};
 
 /// How long a reservation outlives its instant.
 pub(crate) const RESERVATION_LAPSES_MS: i64 = 30 * 60_000;

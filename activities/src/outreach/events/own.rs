@@ -5,7 +5,7 @@ use super::{Applied, By, Scope, unmatched, workflow_of};
 use crate::senders::{EventKind, ProviderEvent, SendRequest};
 use crate::store::StoreError;
 use crate::store::replies::{NewReply, OWNER, add_reply};
-use crate::store::touches::{release_planned, settle_sent};
+use crate::store::touches::{ByHand, note_by_hand, release_planned, settle_sent};
 use leadflow_workflows::domain::outreach::{Action, Channel};
 use sqlx::Row;
 
@@ -40,6 +40,7 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
     let EventKind::Message { chat_id, message_id, text, person_provider_id, .. } = &event.what else {
         return Ok(Applied::default());
     };
+    let at_ms = event.at_ms.unwrap_or(scope.now_ms);
     let by_profile = match person_provider_id {
         Some(provider_id) => whom::by_profile(scope, provider_id, None).await?,
         None => None,
@@ -48,18 +49,18 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
         Some(person_id) => person_id,
         None => match whom::by_chat(scope, chat_id).await? {
             Some(person_id) => person_id,
-            None => return Ok(unmatched("the account wrote to nobody known here")),
+            None => {
+                // In a chat whose other party is not told, it may be one of ours.
+                if person_provider_id.is_some() {
+                    count_by_hand(scope, Action::Message, message_id, at_ms).await?;
+                }
+                return Ok(unmatched("the account wrote to nobody known here"));
+            }
         },
     };
     whom::note_chat(scope, &person_id, chat_id).await?;
-    let shown = Shown {
-        channel: Channel::Linkedin,
-        message_id,
-        chat_id: Some(chat_id),
-        text,
-        stored_text: text,
-        at_ms: event.at_ms.unwrap_or(scope.now_ms),
-    };
+    let channel = Channel::Linkedin;
+    let shown = Shown { channel, message_id, chat_id: Some(chat_id), text, stored_text: text, at_ms };
     settle_or_pause(scope, person_id, &shown).await.map(|(applied, _)| applied)
 }
 
@@ -76,14 +77,18 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
     if let (None, Some(tracking_id)) = (&person_id, tracking_id) {
         person_id = whom::by_tracking(scope, tracking_id).await?;
     }
-    let Some(person_id) = person_id else { return Ok(unmatched("the account wrote to nobody known here")) };
+    let (shown_id, at_ms) = (tracking_id.as_ref().unwrap_or(email_id), event.at_ms.unwrap_or(scope.now_ms));
+    let Some(person_id) = person_id else {
+        count_by_hand(scope, Action::Email, shown_id, at_ms).await?;
+        return Ok(unmatched("the account wrote to nobody known here"));
+    };
     let shown = Shown {
         channel: Channel::Email,
-        message_id: tracking_id.as_ref().unwrap_or(email_id),
+        message_id: shown_id,
         chat_id: None,
         text: subject,
         stored_text: text,
-        at_ms: event.at_ms.unwrap_or(scope.now_ms),
+        at_ms,
     };
     let (applied, touch_id) = settle_or_pause(scope, person_id, &shown).await?;
     if let (Some(touch_id), Some(message_id)) = (touch_id, message_id) {
@@ -226,8 +231,24 @@ pub(super) async fn settle_invites(
     Ok(settled)
 }
 
-/// The owner took over: the person's enrollments are held, and what they had reserved is given back.
+async fn count_by_hand(
+    scope: &mut Scope<'_>,
+    action: Action,
+    provider_message_id: &str,
+    at_ms: i64,
+) -> Result<(), StoreError> {
+    let (tenant, account_id) = (scope.account.tenant.as_str(), scope.account.id.as_str());
+    let done = ByHand { tenant, account_id, action, has_note: false, provider_message_id, at_ms };
+    note_by_hand(scope.transaction, done, scope.now_ms).await
+}
+
+/// The owner took over: it counts, the person's enrollments are held, and what they had reserved is given back.
 async fn by_hand(scope: &mut Scope<'_>, person_id: String, shown: &Shown<'_>) -> Result<Applied, StoreError> {
+    let action = match shown.channel {
+        Channel::Linkedin => Action::Message,
+        Channel::Email => Action::Email,
+    };
+    count_by_hand(scope, action, shown.message_id, shown.at_ms).await?;
     let open: Vec<Open> = whom::open_enrollments(scope, &person_id).await?;
     let open: Vec<Open> = open.into_iter().filter(|open| open.started_at_ms <= shown.at_ms).collect();
     if open.is_empty() {

@@ -4,6 +4,7 @@
 mod absences;
 mod errors;
 mod limits;
+mod meanwhile;
 mod one_click;
 mod repeats;
 mod second_looks;

@@ -5,7 +5,9 @@ use super::{Books, OVERLAP_MS, ReadError, Reader, contact_of, since_ms};
 use crate::senders::{ChatMessage, EventKind, InvitationState, ProviderEvent, SentInvitation, Verdict};
 use crate::store::accounts::Account;
 use crate::store::readings::{Contact, OpenInvite};
+use crate::store::touches::ByHand;
 use leadflow_workflows::domain::ids::EnrollmentId;
+use leadflow_workflows::domain::outreach::Action;
 use leadflow_workflows::enrollment::workflow_id;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +20,7 @@ impl Reader<'_> {
     ) -> Result<(), ReadError> {
         // Read before the connections, so that an invitation that is accepted meanwhile shows in one of the two.
         let pending = self.pending(account).await?;
+        self.count_invites_by_hand(account, &pending, contacts).await?;
         let open = self.store.open_invites(&account.tenant, &account.id).await?;
         let mut gone = Vec::new();
         for invite in open {
@@ -53,6 +56,30 @@ impl Reader<'_> {
                 return Ok(pending);
             }
         }
+    }
+
+    /// The owner's own invitations; of one without an instant nobody knows whether it still counts.
+    async fn count_invites_by_hand(
+        &self,
+        account: &Account,
+        pending: &[SentInvitation],
+        contacts: &[Contact],
+    ) -> Result<(), ReadError> {
+        let by_hand = pending.iter().filter(|invitation| {
+            !contacts.iter().any(|contact| contact.is_invited && is_to(invitation, contact))
+        });
+        let by_hand = by_hand.filter_map(|invitation| {
+            Some(ByHand {
+                tenant: &account.tenant,
+                account_id: &account.id,
+                action: Action::Invite,
+                has_note: invitation.text.as_deref().is_some_and(|text| !text.is_empty()),
+                provider_message_id: &invitation.id,
+                at_ms: invitation.at_ms?,
+            })
+        });
+        let by_hand: Vec<ByHand<'_>> = by_hand.collect();
+        Ok(self.store.note_all_by_hand(&by_hand, self.clock.now_ms()).await?)
     }
 
     async fn settle_pending(
@@ -173,20 +200,37 @@ impl Reader<'_> {
             }
         }
         let chats = self.chats_with(account, contacts, &messages).await?;
+        let person_of = |message: &ChatMessage| {
+            let sender = message.sender_id.clone().filter(|_| !message.is_ours);
+            sender.or_else(|| chats.get(&message.chat_id).cloned())
+        };
+        let (known, others): (Vec<_>, Vec<_>) =
+            messages.into_iter().map(|message| (person_of(&message), message)).partition(|(person, message)| {
+                contacts.iter().any(|contact| contact.chat_id.as_deref() == Some(&message.chat_id))
+                    || contact_of(contacts, person.as_deref(), None).is_some()
+            });
+        // In a chat whose other party is not told, it may be one of ours.
+        let by_hand = others.iter().filter(|(person, message)| message.is_ours && person.is_some());
+        let by_hand = by_hand.filter_map(|(_, message)| {
+            Some(ByHand {
+                tenant: &account.tenant,
+                account_id: &account.id,
+                action: Action::Message,
+                has_note: false,
+                provider_message_id: &message.id,
+                at_ms: message.at_ms?,
+            })
+        });
+        let by_hand: Vec<ByHand<'_>> = by_hand.collect();
+        self.store.note_all_by_hand(&by_hand, self.clock.now_ms()).await?;
         // In the order in which they were written.
-        for message in messages.into_iter().rev() {
-            let sender = message.sender_id.as_deref().filter(|_| !message.is_ours);
-            let person = sender.or_else(|| chats.get(&message.chat_id).map(String::as_str));
-            let is_known = contacts.iter().any(|contact| contact.chat_id.as_deref() == Some(&message.chat_id));
-            if !is_known && contact_of(contacts, person, None).is_none() {
-                continue;
-            }
+        for (person, message) in known.into_iter().rev() {
             let event = ProviderEvent {
                 key: format!("message_received/{}/{}", account.provider_account_id, message.id),
                 account: account.provider_account_id.clone(),
                 at_ms: message.at_ms,
                 what: EventKind::Message {
-                    person_provider_id: person.map(str::to_owned),
+                    person_provider_id: person,
                     chat_id: message.chat_id,
                     message_id: message.id,
                     sender_provider_id: message.sender_id.unwrap_or_default(),

@@ -4,6 +4,8 @@ use super::{Books, ReadError, Reader, since_ms};
 use crate::senders::{EventKind, MailMessage, ProviderEvent};
 use crate::store::accounts::Account;
 use crate::store::readings::Contact;
+use crate::store::touches::ByHand;
+use leadflow_workflows::domain::outreach::Action;
 use std::collections::BTreeSet;
 
 impl Reader<'_> {
@@ -27,8 +29,21 @@ impl Reader<'_> {
         }
         let addresses: BTreeSet<&str> =
             contacts.iter().flat_map(|contact| contact.addresses.iter().map(String::as_str)).collect();
+        let (known, others): (Vec<_>, Vec<_>) = mails.into_iter().partition(|mail| concerns(mail, &addresses));
+        let by_hand = others.iter().filter(|mail| mail.is_ours).filter_map(|mail| {
+            Some(ByHand {
+                tenant: &account.tenant,
+                account_id: &account.id,
+                action: Action::Email,
+                has_note: false,
+                provider_message_id: mail.tracking_id.as_ref().unwrap_or(&mail.id),
+                at_ms: mail.at_ms?,
+            })
+        });
+        let by_hand: Vec<ByHand<'_>> = by_hand.collect();
+        self.store.note_all_by_hand(&by_hand, self.clock.now_ms()).await?;
         // In the order in which they were written.
-        for mail in mails.into_iter().rev().filter(|mail| concerns(mail, &addresses)) {
+        for mail in known.into_iter().rev() {
             let name = if mail.is_ours { "mail_sent" } else { "mail_received" };
             let event = ProviderEvent {
                 key: format!("{name}/{}/{}", account.provider_account_id, mail.id),

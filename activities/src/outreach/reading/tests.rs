@@ -8,6 +8,7 @@ use crate::senders::SendRequest;
 use crate::senders::unipile::Unipile;
 use crate::store::testing::each_backend;
 use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig, UnipileOptions};
+use leadflow_workflows::domain::outreach::Action;
 use leadflow_workflows::domain::timings::Timings;
 
 const DANA: &str = "sim-dana-whitlock-1";
@@ -73,6 +74,32 @@ async fn an_invitation_in_doubt_is_settled_by_the_list_of_pending_ones() {
         assert_eq!(bench.told.list(), ["enrollment/e1"]);
         let minutes = advice.sleep_ms / 60_000;
         assert!((270..=450).contains(&minutes), "{minutes}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn invitations_and_messages_by_hand_count_against_the_limits_once() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        let used = async || {
+            let uses = store.account_uses("default", "a1", clock().now_ms()).await.unwrap();
+            let of = |action: Action| uses.iter().filter(|used| used.action == action).count();
+            (of(Action::Invite), of(Action::Message))
+        };
+        let stranger = bench.unipile.profile("acc_li_1", "sim-stranger-2").await.unwrap().provider_id;
+        for person_provider_id in [bench.provider_id().await, stranger.clone()] {
+            let invite = SendRequest::Invite { person_provider_id, note: None };
+            bench.unipile.send("acc_li_1", &invite, "t").await.unwrap();
+        }
+        bench.sandbox.unipile_connect_by_hand("acc_li_1", "sim-stranger-3").unwrap();
+        let friend = bench.unipile.profile("acc_li_1", "sim-stranger-3").await.unwrap().provider_id;
+        let chat = SendRequest::StartChat { person_provider_id: friend, text: "Hello friend".into() };
+        bench.unipile.send("acc_li_1", &chat, "t").await.unwrap();
+        for _ in 0..2 {
+            bench.read().await;
+            assert_eq!(used().await, (2, 1));
+        }
     })
     .await;
 }

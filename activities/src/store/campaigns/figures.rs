@@ -162,7 +162,7 @@ impl Store {
     ) -> Result<MailOutcomes, StoreError> {
         let (sent, bounced, complained): (i64, i64, i64) = sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM touches t WHERE t.tenant = $1 AND t.account_id = $2 AND t.action = 'email' \
-              AND t.state = 'sent' AND t.called_at_ms >= $3), \
+              AND t.state = 'sent' AND t.campaign_id <> '' AND t.called_at_ms >= $3), \
              (SELECT COUNT(*) FROM replies r WHERE r.tenant = $1 AND r.account_id = $2 AND r.kind = 'bounce' \
               AND r.received_at_ms >= $3), \
              (SELECT COUNT(DISTINCT p.id) FROM persons p \

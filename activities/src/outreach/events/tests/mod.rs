@@ -70,6 +70,40 @@ async fn old_messages_of_a_history_end_nothing() {
     .await;
 }
 
+/// Clocks and zones of mail programs are wrong, and webhooks late.
+#[tokio::test]
+async fn a_reply_counts_whatever_its_writers_clock_says() {
+    for age_ms in [2 * 86_400_000, -2 * 86_400_000] {
+        each_backend(async |store| {
+            let world = World::new(&store).await;
+            world.touch("e1", "invite", "sent", None, None).await;
+            world.receive(&world.message("msg_1", "dana", "Thanks, not now", age_ms)).await;
+            assert_eq!(world.enrollment("e1").await.0, "replied", "{age_ms}");
+            assert!(store.replies("default", "dana").await.unwrap()[0].at_ms <= clock().now_ms());
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn of_whoever_is_erased_nothing_is_kept_but_their_no() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.touch("e1", "invite", "sent", None, None).await;
+        world.run("UPDATE persons SET removed_at_ms = 1 WHERE id = 'dana'").await;
+        world.receive(&world.message("msg_1", "dana", "My number is 555 0100", 0)).await;
+        assert!(store.replies("default", "dana").await.unwrap().is_empty());
+        world.receive(&world.message("msg_2", "dana", "Please do not contact me again.", 0)).await;
+        let replies = store.replies("default", "dana").await.unwrap();
+        assert_eq!(replies.iter().map(|reply| reply.text.as_str()).collect::<Vec<_>>(), [""]);
+        assert!(store.suppression_of("default", "dana").await.unwrap().is_some());
+        for event in store.events("default", false, 10).await.unwrap() {
+            assert_eq!(event.body, "{}", "{}", event.effect);
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn our_own_message_settles_the_contact_in_doubt_and_counts_for_no_reply() {
     each_backend(async |store| {
@@ -110,6 +144,26 @@ async fn what_the_owner_types_by_hand_pauses_the_enrollment() {
         assert_eq!(world.touch_states("e1").await, ["released"]);
         assert_eq!(world.enrollment("e1").await.0, "scheduled");
         assert_eq!(store.replies("default", "dana").await.unwrap()[0].kind, "owner");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_owner_sends_by_hand_counts_against_the_limits_once() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let text = r#"{"kind":"start_chat","person_provider_id":"ACoAAdana","text":"Hello Dana"}"#;
+        world.touch("e1", "message", "sent", Some(text), Some("msg_1")).await;
+        let used = async || store.account_uses("default", "a1", clock().now_ms()).await.unwrap().len();
+        assert_eq!(used().await, 1);
+        for _ in 0..2 {
+            world.receive(&world.own("msg_1", "dana", "Hello Dana", 0)).await;
+            world.receive(&world.own("msg_2", "dana", "Let us have lunch", 0)).await;
+            world.receive(&world.own("msg_3", "ACoAAstranger", "Hello stranger", 0)).await;
+            world.receive(&world.own("msg_4", "ACoAAstranger", "Long ago", 40 * 86_400_000)).await;
+        }
+        assert_eq!(used().await, 3, "the contact, lunch and the stranger");
+        assert!(store.touches("default", "e1").await.unwrap().len() == 1, "of whom it was for nothing is kept");
     })
     .await;
 }

@@ -1,0 +1,142 @@
+//! What changes between the plan of a contact and its call.
+
+use super::errors::start;
+use super::world::{DAY_MS, LINKEDIN, MAILBOX, World};
+use crate::store::testing::each_backend;
+use leadflow_sandbox::{FaultKind, FaultRule, Provider};
+use leadflow_workflows::contract::{Advice, AdviceNext, EnrollmentRef};
+use leadflow_workflows::domain::outreach::{Action, Hold, TouchState};
+
+/// What keeps the next contact back, and until when it is put off.
+fn held(advice: &Advice) -> (Option<Hold>, i64) {
+    match &advice.next {
+        AdviceNext::Touch { hold, at_ms, .. } => (hold.clone(), *at_ms),
+        AdviceNext::Wait { hold, at_ms, .. } => (Some(hold.clone()), *at_ms),
+        AdviceNext::Done => panic!("{advice:?}"),
+    }
+}
+
+async fn due(world: &World, campaign: &str) -> EnrollmentRef {
+    let lead = world.lead(0);
+    world.see(lead, false).await;
+    let enrollment = world.enroll(campaign, lead).await;
+    world.make_due(&enrollment).await;
+    enrollment
+}
+
+/// Another version may do something else under the id of a step.
+#[tokio::test]
+async fn a_step_is_made_as_the_enrollments_version_has_it() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "visit").await;
+        let planned = world.stored_touch(&enrollment).await;
+        assert_eq!((planned.action, planned.account_id.as_str()), (Action::VisitProfile, LINKEDIN));
+        let email = world.store.campaign("default", "email").await.unwrap().unwrap().sequence_id;
+        world.run(&format!("UPDATE enrollments SET sequence_id = '{email}'")).await;
+        world.make_due(&enrollment).await;
+        world.touch(&enrollment).await;
+        let made = world.stored_touch(&enrollment).await;
+        assert_eq!((made.action, made.state, made.account_id.as_str()), (Action::Email, TouchState::Sent, MAILBOX));
+        assert_eq!((world.calls("send_email"), world.calls("visit_profile")), (1, 0));
+        assert_eq!(made.id, planned.id, "the step has one touch in all versions");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_of_another_installation_contacts_nobody() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "email").await;
+        world.run("UPDATE accounts SET source = 'import'").await;
+        for advice in [world.touch(&enrollment).await, world.work.advance(&enrollment).await.unwrap()] {
+            let (hold, _) = held(&advice);
+            assert!(matches!(hold, Some(Hold::AccountHeld { .. })), "{hold:?}");
+        }
+        assert_eq!(world.calls("send_email"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_puts_off_a_contact_puts_off_its_repeat() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "email").await;
+        world.strike(vec![FaultRule {
+            operation: Some("send_email".into()),
+            ..FaultRule::new(Provider::Unipile, FaultKind::TimeoutBefore)
+        }]);
+        world.touch(&enrollment).await;
+        world.mend().await;
+        world.age_call(&enrollment).await;
+        let until_ms = world.clock.now_ms() + DAY_MS / 4;
+        world.run(&format!("UPDATE accounts SET deferred_until_ms = {until_ms}")).await;
+        world.touch(&enrollment).await;
+        let touch = world.stored_touch(&enrollment).await;
+        assert_eq!((touch.state, touch.not_before_ms), (TouchState::Unknown, Some(until_ms)));
+        assert_eq!(world.calls("send_email"), 1, "only the first call");
+        assert!(held(&world.work.advance(&enrollment).await.unwrap()).1 >= until_ms);
+        world.run("UPDATE accounts SET deferred_until_ms = NULL").await;
+        world.run("UPDATE touches SET not_before_ms = NULL").await;
+        world.touch(&enrollment).await;
+        assert_eq!(world.stored_touch(&enrollment).await.state, TouchState::Sent);
+        assert_eq!((world.calls("send_email"), world.effects(world.lead(0)).len()), (2, 1));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pending_invitation_of_another_holds_for_two_weeks() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "invite").await;
+        // Pending since another campaign.
+        world
+            .run(&format!(
+                "INSERT INTO touches (id, tenant, campaign_id, enrollment_id, person_id, account_id, step_id, action, has_note, \
+                 state, called_at_ms, call_deadline_ms, calls, settled_at_ms, is_live_invite, created_at_ms) \
+                 VALUES ('other', 'default', 'other', 'other', '{}', 'other', 'hello', 'invite', 0, 'sent', 1, 1, 1, 1, 1, 1)",
+                world.lead(0).person_id
+            ))
+            .await;
+        let (hold, at_ms) = held(&world.touch(&enrollment).await);
+        assert_eq!(hold, Some(Hold::OtherContact));
+        assert!(at_ms >= world.clock.now_ms() + DAY_MS / 2, "asked again tomorrow");
+        world.run(&format!("UPDATE enrollments SET started_at_ms = started_at_ms - {}", 15 * DAY_MS)).await;
+        world.make_due(&enrollment).await;
+        world.touch(&enrollment).await;
+        let touch = world.stored_touch(&enrollment).await;
+        assert_eq!(
+            (touch.state, touch.settled_by.as_deref()),
+            (TouchState::Refused, Some("invited_by_another_account"))
+        );
+        assert_eq!(world.calls("send_invite"), 0);
+    })
+    .await;
+}
+
+/// What a clock that was set back puts into the future has been done all the same.
+#[tokio::test]
+async fn a_clock_that_is_set_back_gives_no_quota_back() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "visit").await;
+        world
+            .run("UPDATE accounts SET settings = REPLACE(settings, '\"per_day\":100000', '\"per_day\":1')")
+            .await;
+        world
+            .run(&format!(
+                "INSERT INTO touches (id, tenant, campaign_id, enrollment_id, person_id, account_id, step_id, action, has_note, \
+                 state, called_at_ms, call_deadline_ms, calls, settled_at_ms, is_live_invite, created_at_ms) \
+                 VALUES ('later', 'default', '', '', '', '{LINKEDIN}', '', 'visit_profile', 0, 'sent', {0}, {0}, 1, {0}, 0, {0})",
+                world.clock.now_ms() + DAY_MS / 8
+            ))
+            .await;
+        let (hold, _) = held(&world.touch(&enrollment).await);
+        assert!(matches!(hold, Some(Hold::DailyLimit { .. })), "{hold:?}");
+        assert_eq!(world.calls("visit_profile"), 0);
+    })
+    .await;
+}
