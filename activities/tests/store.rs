@@ -206,7 +206,7 @@ async fn a_new_file_gets_its_folder_and_its_settings() {
     let number =
         async |pragma: &'static str| -> i64 { sqlx::query_scalar(pragma).fetch_one(store.read()).await.unwrap() };
     assert_eq!(text("PRAGMA journal_mode").await, "wal");
-    assert_eq!(number("PRAGMA synchronous").await, 1);
+    assert_eq!(number("PRAGMA synchronous").await, 2);
     assert_eq!(number("PRAGMA foreign_keys").await, 1);
     assert_eq!(number("PRAGMA busy_timeout").await, 10_000);
     store.close().await;

@@ -48,7 +48,13 @@ impl From<StoreError> for Failure {
 
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            ConnectError::Unreachable { .. } => Self::Unavailable(error.to_string()),
+            // Time mends none of these.
+            ConnectError::Configuration(_) | ConnectError::NoNamespace { .. } | ConnectError::Refused { .. } => {
+                Self::Failed(error.to_string())
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use leadflow_activities::config::Config;
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::{Account, NewAccount};
 use leadflow_activities::store::campaigns::Campaign;
+use leadflow_activities::store::touches::Claimed;
 use leadflow_clock::Clock;
 use leadflow_workflows::QUEUE_LONG;
 use leadflow_workflows::campaign::{self, Campaign as CampaignWorkflow, CampaignInput};
@@ -127,13 +128,17 @@ impl Outreach {
     pub async fn pause_campaign(&self, campaign: &Campaign) -> Result<usize, Failure> {
         refuse_ended(campaign)?;
         if !self.store.pause_campaign(&campaign.tenant, &campaign.id).await? {
+            // Whoever asks again may do so because they could not be told.
+            self.tell_open(campaign).await?;
             return Err(Failure::Refused(format!(
                 "campaign {} is {} already\nhint: `starter campaign resume {0}` lets it go on",
                 printable(&campaign.name),
                 campaign.state
             )));
         }
-        self.tell_open(campaign).await
+        let told = self.tell_open(campaign).await?;
+        self.until_begun(&campaign.tenant, Claimed::Campaign(&campaign.id)).await?;
+        Ok(told)
     }
 
     /// Lets a paused campaign go on, also one whose workflow is missing.
@@ -142,10 +147,11 @@ impl Outreach {
         let was_paused = self.store.resume_campaign(&campaign.tenant, &campaign.id).await?;
         let ensured = self.ensure_campaign(campaign).await;
         let was_missing = ensured.map_err(|error| perhaps_started("campaign", &campaign.name, &error))?;
+        let told = self.tell_open(campaign).await?;
         if !was_paused && !was_missing {
             return Err(Failure::Refused(format!("campaign {} is running already", printable(&campaign.name))));
         }
-        self.tell_open(campaign).await
+        Ok(told)
     }
 
     /// Ends a campaign for everyone in it.
@@ -156,18 +162,22 @@ impl Outreach {
         let Some(stopped) = stopped else { return Err(ended_before(campaign)) };
         self.tell_campaign(id).await?;
         self.tell_enrollments(&stopped).await?;
+        self.until_begun(tenant, Claimed::Campaign(id)).await?;
         Ok(stopped.len())
     }
 
     /// Has an account contact nobody.
     pub async fn pause_account(&self, account: &Account) -> Result<usize, Failure> {
         if !self.store.pause_account(&account.tenant, &account.id, self.clock.now_ms()).await? {
+            self.tell_users(account).await?;
             return Err(Failure::Refused(format!(
                 "account {} is paused already\nhint: `starter account resume {0}` lets it go on",
                 printable(&account.name)
             )));
         }
-        self.tell_users(account).await
+        let told = self.tell_users(account).await?;
+        self.until_begun(&account.tenant, Claimed::Account(&account.id)).await?;
+        Ok(told)
     }
 
     /// Lets an account go on, whatever held it, also one whose workflow is missing.
@@ -175,12 +185,18 @@ impl Outreach {
         let was_held = self.store.resume_account(&account.tenant, &account.id, self.clock.now_ms()).await?;
         let ensured = self.ensure_account(&account.tenant, &account.id, account.channel).await;
         let was_missing = ensured.map_err(|error| perhaps_started("account", &account.name, &error))?;
+        // What it missed is read first: an account that is still disconnected says so at once.
+        self.tell_account(&account.id).await?;
+        let told = self.tell_users(account).await?;
         if !was_held && !was_missing {
             return Err(Failure::Refused(format!("account {} is active already", printable(&account.name))));
         }
-        // What it missed is read first: an account that is still disconnected says so at once.
-        self.tell_account(&account.id).await?;
-        self.tell_users(account).await
+        Ok(told)
+    }
+
+    /// What is paused or stopped is answered once no contact of it begins any more.
+    async fn until_begun(&self, tenant: &str, claimed: Claimed<'_>) -> Result<(), Failure> {
+        Ok(self.store.until_begun(self.clock, tenant, claimed).await?)
     }
 
     /// Has a campaign and its open enrollments look.

@@ -119,7 +119,10 @@ async fn every_line_names_its_request_and_none_tells_a_secret() {
             let request = request.header("x-request-id", id);
             let traceparent = format!("00-{TRACE}-00f067aa0ba902b7-01");
             let response = request.header("traceparent", traceparent).send().await.unwrap();
-            assert_eq!((response.status().as_u16(), response.headers()["x-request-id"].as_bytes()), (status, id.as_bytes()));
+            assert_eq!(
+                (response.status().as_u16(), response.headers()["x-request-id"].as_bytes()),
+                (status, id.as_bytes())
+            );
         }
         ingress.stop().await;
         assert_eq!(*told.0.lock().unwrap(), ["account/a1"]);

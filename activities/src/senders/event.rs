@@ -80,4 +80,18 @@ pub enum EventError {
     NotJson,
     #[error("the event has no `{field}`; hint: the fields of the webhook must keep the provider's own names")]
     Missing { field: &'static str },
+    #[error("the `{field}` of the event has more than {most} characters")]
+    TooLong { field: &'static str, most: usize },
+    #[error("a list has more than {most} entries; hint: send it in parts")]
+    TooMany { most: usize },
+}
+
+impl EventError {
+    /// In bytes. Some ids come from whoever wrote a mail, and an index cannot hold any length.
+    pub(crate) const LONGEST_ID: usize = 1_000;
+
+    /// An id of a length that can be stored.
+    pub(crate) fn check_id(id: String, field: &'static str) -> Result<String, Self> {
+        if id.len() > Self::LONGEST_ID { Err(Self::TooLong { field, most: Self::LONGEST_ID }) } else { Ok(id) }
+    }
 }

@@ -19,6 +19,8 @@ const POSTGRES_CONNECTIONS: u32 = 10;
 const TENANT_CONNECTIONS: u32 = 5;
 /// A tenant that nobody works for has no connection after this time.
 const TENANT_IDLE: Duration = Duration::from_mins(1);
+/// A connection that was idle for so long is asked whether it still lives.
+const ASK_AFTER: Duration = Duration::from_secs(1);
 /// Size of a SQLite page unless a file was made otherwise.
 const PAGES_PER_MIB: u64 = 256;
 
@@ -71,8 +73,9 @@ impl Target {
             place: format!("sqlite:{}", file.display()),
             options: AnyConnectOptions::from_url(&url).map_err(StoreError::from)?,
             file: Some(file),
+            // What was answered to a provider, and a claim whose call went out, are there after a loss of power, too.
             session_sql: format!(
-                "PRAGMA busy_timeout = 10000; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; \
+                "PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                  PRAGMA max_page_count = {max_pages}"
             ),
         })
@@ -173,6 +176,16 @@ fn pool(target: &Target, options: AnyPoolOptions, sight: Sight) -> AnyPool {
     let (session_sql, backend) = (target.session_sql.clone(), target.backend);
     options
         .acquire_timeout(WAIT)
+        // To ask a connection that was just in use whether it still lives doubles the trips of a short transaction.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for > ASK_AFTER {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .after_connect(move |connection, _| {
             let (session_sql, sight) = (session_sql.clone(), sight.clone());
             Box::pin(async move { set_up(connection, &session_sql, backend, &sight).await })

@@ -3,6 +3,7 @@
 mod after;
 mod before;
 mod by_hand;
+mod claimed;
 
 use super::{Store, StoreError};
 use leadflow_workflows::domain::outreach::{Action, TouchState};
@@ -19,6 +20,7 @@ pub(crate) use before::{
     reserve, take_over,
 };
 pub(crate) use by_hand::{ByHand, note_by_hand};
+pub use claimed::Claimed;
 
 /// How long a reservation outlives its instant.
 pub(crate) const RESERVATION_LAPSES_MS: i64 = 30 * 60_000;

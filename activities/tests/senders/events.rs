@@ -85,11 +85,6 @@ fn our_own_message_is_ours_and_about_the_other() {
         { "attendee_provider_id": "ACoAAAowner" }, { "attendee_provider_id": "ACoAAAsim001" }
     ]);
     assert_eq!(told(&with_owner), (true, Some("ACoAAAsim001".into())));
-    let mut group = message("ACoAAAowner");
-    group["attendees"] = json!([
-        { "attendee_provider_id": "ACoAAAsim001" }, { "attendee_provider_id": "ACoAAAsim002" }
-    ]);
-    assert_eq!(told(&group), (true, None));
 }
 
 /// An attachment alone comes without text, and is a reply.
@@ -239,4 +234,28 @@ fn what_is_missing_is_named_and_nothing_else() {
     for body in [json!({}), json!({ "event": 7 }), json!({ "AccountStatus": "OK" })] {
         assert!(matches!(parse(&body), Err(EventError::Missing { .. })), "{body}");
     }
+}
+
+#[test]
+fn what_is_said_in_a_group_is_no_message_of_a_person() {
+    for (sender, others) in [("ACoAAAsim001", 1), ("ACoAAstranger", 0), ("ACoAAowner", 1)] {
+        let mut group = message(sender);
+        for number in 0..others {
+            let another = json!({ "attendee_id": "att_3", "attendee_provider_id": format!("ACoAAother{number}") });
+            group["attendees"].as_array_mut().expect("a list").push(another);
+        }
+        let event = parse(&group).expect("an event");
+        assert_eq!(event.what, EventKind::Other { name: "group_message".into() }, "{sender}");
+        assert_eq!(event.key, "message_received/acc_7Qd/msg_9");
+    }
+}
+
+#[test]
+fn what_no_database_can_store_is_dropped_or_refused() {
+    let mut body = message("ACoAAAsim001");
+    body["message"] = "No\u{0} thanks".into();
+    let EventKind::Message { text, .. } = parse(&body).expect("an event").what else { panic!("{body}") };
+    assert_eq!(text, "No thanks");
+    body["message_id"] = "m".repeat(1_001).into();
+    assert_eq!(parse(&body), Err(EventError::TooLong { field: "message_id", most: 1_000 }));
 }

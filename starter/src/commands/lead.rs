@@ -18,6 +18,7 @@ use crate::site::{GlobalArgs, Site};
 use clap::{Args, Subcommand};
 use leadflow_activities::store::Store;
 use leadflow_activities::store::leads::{Lead, SearchKey};
+use leadflow_activities::store::touches::Claimed;
 
 /// Look at leads, bring your own, and end outreach to one
 #[derive(Subcommand, Debug)]
@@ -96,13 +97,20 @@ pub(super) async fn find(site: &Site, store: &Store, word: &str) -> Result<Lead,
     }
 }
 
+/// Has the workflows of enrollments see that they were ended or paused, and waits until none of their contacts can begin any
+/// more.
+pub(super) async fn tell_ended(site: &Site, store: &Store, ended: &[String]) -> Result<(), Failure> {
+    tell_changed(site, ended).await;
+    Ok(store.until_begun(site.clock, site.tenant(), Claimed::Enrollments(ended)).await?)
+}
+
 /// Has the workflows of enrollments see what was changed. They would by themselves within a day, so it is no failure when
 /// Temporal is away.
-pub(super) async fn tell_changed(site: &Site, ended: &[String]) {
-    if ended.is_empty() {
+pub(super) async fn tell_changed(site: &Site, changed: &[String]) {
+    if changed.is_empty() {
         return;
     }
-    let told = async { site.outreach().await?.tell_enrollments(ended).await };
+    let told = async { site.outreach().await?.tell_enrollments(changed).await };
     if let Err(Failure::Refused(problem) | Failure::Failed(problem) | Failure::Unavailable(problem)) = told.await {
         tell(&format!("warning: {problem}; it holds all the same, the workflows see it within a day"));
     }

@@ -3,15 +3,19 @@
 use super::tell;
 use crate::failure::Failure;
 use crate::ingress::api::{ApiOptions, REQUESTS_PER_MINUTE};
-use crate::ingress::{Doors, Ingress, IngressOptions, UNIPILE_PATH};
+use crate::ingress::{Doors, Ingress, IngressOptions, Link, UNIPILE_PATH};
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
-use leadflow_activities::outreach::events::teller;
+use leadflow_activities::store::Store;
 use leadflow_activities::telemetry::Metrics;
 use leadflow_worker::cli::asked_to_stop;
 use leadflow_worker::telemetry::{MetricsEndpoint, Telemetry, TelemetryOptions};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// Between two tries to reach Temporal.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Serve the HTTP API, and take webhooks in: replies, connections, bounces, lost accounts, job changes, opt-outs by link
 ///
@@ -52,7 +56,13 @@ async fn serve(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
         );
     }
     let store = site.installation_store().await?;
-    let (client, _) = site.temporal().await?;
+    let link = Link::default();
+    match site.temporal().await {
+        Ok((client, _)) => link.set(client),
+        // Events do not wait for it.
+        Err(Failure::Unavailable(problem)) => tell(&format!("warning: {problem}")),
+        Err(failure) => return Err(failure),
+    }
     let _metrics = match args.metrics {
         Some(address) => {
             let gate = site.gate(&store);
@@ -61,25 +71,46 @@ async fn serve(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
         }
         None => None,
     };
-    let outreach = site.outreach_with(store.for_tenant(site.tenant()), client.clone());
-    if let Err(Failure::Unavailable(problem)) = outreach.ensure_all().await {
-        tell(&format!("warning: {problem}"));
-    }
     let ingress = Ingress::start(IngressOptions {
         listen: args.listen,
         store: store.clone(),
-        teller: teller(client.clone(), &site.config),
+        teller: link.teller(&site.config),
         clock: site.clock,
         tenant: site.tenant().to_owned(),
         doors,
-        api: Some(ApiOptions { site: site.clone(), client, requests_per_minute: args.requests_per_minute }),
+        api: Some(ApiOptions { site: site.clone(), link: link.clone(), requests_per_minute: args.requests_per_minute }),
     })
     .await?;
     tell(&format!("the API is at http://{}/v1", ingress.address()));
     tell(&format!("events are taken at http://{}, Unipile's at {UNIPILE_PATH}", ingress.address()));
-    asked_to_stop().await;
+    let tenants_store = store.for_tenant(site.tenant());
+    tokio::select! {
+        () = asked_to_stop() => {}
+        () = keep_up(&site, tenants_store, &link) => {}
+    }
     tell("stopping");
     ingress.stop().await;
     store.close().await;
     Ok(())
+}
+
+/// Reaches Temporal, if that was not possible at the start, and starts the workflows that are missing; then waits for ever.
+async fn keep_up(site: &Site, store: Store, link: &Link) {
+    let client = loop {
+        if let Some(client) = link.get() {
+            break client.clone();
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+        match site.temporal().await {
+            Ok((client, _)) => {
+                tell("Temporal is there now");
+                link.set(client);
+            }
+            Err(_) => tracing::warn!("Temporal cannot be reached; events are taken all the same"),
+        }
+    };
+    if let Err(Failure::Unavailable(problem)) = site.outreach_with(store, client).ensure_all().await {
+        tell(&format!("warning: {problem}"));
+    }
+    std::future::pending().await
 }

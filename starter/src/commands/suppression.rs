@@ -1,6 +1,6 @@
 //! `starter suppression`: whom not to contact, on any channel.
 
-use super::lead::tell_changed;
+use super::lead::tell_ended;
 use super::{columns, instant, print, print_json, tell};
 use crate::csv_file::{self, CsvFile};
 use crate::failure::Failure;
@@ -92,8 +92,9 @@ async fn store(
     global: &GlobalArgs,
 ) -> Result<(), Failure> {
     let site = Site::find(global)?;
-    let stored = site.store().await?.add_suppressions(site.tenant(), targets, origin, site.clock.now_ms()).await?;
-    tell_changed(&site, &stored.ended).await;
+    let store = site.store().await?;
+    let stored = store.add_suppressions(site.tenant(), targets, origin, site.clock.now_ms()).await?;
+    tell_ended(&site, &store, &stored.ended).await?;
     if global.json {
         return print_json(&stored);
     }

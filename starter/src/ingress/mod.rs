@@ -2,6 +2,7 @@
 //! stands the HTTP API.
 
 pub mod api;
+mod link;
 mod observe;
 mod problem;
 mod telling;
@@ -17,14 +18,20 @@ use axum::middleware;
 use leadflow_activities::outreach::events::Teller;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
+pub use link::Link;
 use problem::Problem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use telling::{Nudge, Telling};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 pub use webhooks::{Doors, UNIPILE_PATH};
+
+/// How long requests may take that are under way when the program is to end.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
 
 /// What the ingress works with.
 pub struct IngressOptions {
@@ -103,10 +110,13 @@ impl Ingress {
 
     /// Answers what has come in, tells the workflows, and ends.
     pub async fn stop(self) {
-        let _ = self.stop.send(true);
-        // Only that it ends matters.
-        let _ = self.server.await;
-        self.telling.stop().await;
+        let Self { stop, mut server, telling, .. } = self;
+        let _ = stop.send(true);
+        // Only that it ends matters. Whoever never ends a request is not waited for.
+        if timeout(STOP_WITHIN, &mut server).await.is_err() {
+            server.abort();
+        }
+        telling.stop().await;
     }
 }
 

@@ -14,6 +14,9 @@ use tokio::time::{sleep, timeout};
 
 /// How often it looks without a nudge, and how long it waits after a failure.
 const SWEEP: Duration = Duration::from_secs(5);
+/// So long after one telling the next begins: what came meanwhile is told together, and under load telling leaves the machine
+/// to those who wait for an answer.
+const GATHER: Duration = Duration::from_millis(50);
 /// How long the end of the program may take; what is left then is told by the next one.
 const LAST: Duration = Duration::from_secs(10);
 
@@ -44,6 +47,7 @@ impl Telling {
                     if is_away {
                         sleep(SWEEP).await;
                     } else {
+                        sleep(GATHER).await;
                         // After this time there may be what nobody gave a nudge for.
                         let _ = timeout(SWEEP, nudged.notified()).await;
                     }

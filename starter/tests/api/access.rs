@@ -127,7 +127,7 @@ async fn of_another_tenant(world: &World, operations: &[Operation], owned: &Owne
             _ if operation.has_id => &[404],
             // What they name belongs to someone else.
             "startCampaign" | "removeSuppression" | "showUsage" => &[404],
-            "addAccount" => &[409],
+            "addAccount" => &[422],
             "startSearch" => &[202],
             "addSequence" => &[201],
             "validateSequence" | "addSuppressions" | "listSearches" | "listCampaigns" | "listAccounts"

@@ -64,7 +64,7 @@ impl World {
             clock: Clock::system(),
             tenant: TENANT.into(),
             doors: Doors::from_config(&stack.config).unwrap(),
-            api: Some(ApiOptions { site, client: stack.client.clone(), requests_per_minute }),
+            api: Some(ApiOptions { site, link: stack.client.clone().into(), requests_per_minute }),
         })
         .await
         .unwrap();

@@ -119,11 +119,20 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         return Ok(Applied::default());
     };
     let address = complaint_address.as_ref().or(bounced_address.as_ref()).unwrap_or(from).to_lowercase();
-    let by_address = whom::by_address(scope, &address).await?;
-    let person_id = match (by_address, in_reply_to) {
+    let is_report = complaint_address.is_some() || bounced_address.is_some();
+    // Whoever answers a mail of ours may do so from an address that is somebody else's.
+    let recipient = match in_reply_to {
+        Some(in_reply_to) if !is_report => whom::by_answered_mail(scope, in_reply_to).await?,
+        _ => None,
+    };
+    let answers_us = recipient.is_some();
+    let person_id = match (recipient, in_reply_to) {
         (Some(person_id), _) => Some(person_id),
-        (None, Some(in_reply_to)) => whom::by_answered_mail(scope, in_reply_to).await?,
-        (None, None) => None,
+        (None, Some(in_reply_to)) if is_report => match whom::by_address(scope, &address).await? {
+            Some(person_id) => Some(person_id),
+            None => whom::by_answered_mail(scope, in_reply_to).await?,
+        },
+        (None, _) => whom::by_address(scope, &address).await?,
     };
     let Some(person_id) = person_id else {
         if kind == ReplyKind::OptOut {
@@ -133,10 +142,6 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         return Ok(unmatched("the mail is from nobody known here"));
     };
     let at_ms = written_at(scope, event.at_ms);
-    let answers_us = match in_reply_to {
-        Some(in_reply_to) => whom::by_answered_mail(scope, in_reply_to).await?.as_ref() == Some(&person_id),
-        None => false,
-    };
     let answer = Answer {
         person_id,
         kind,

@@ -82,14 +82,8 @@ pub(super) async fn mail(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result
         count_by_hand(scope, Action::Email, shown_id, at_ms).await?;
         return Ok(unmatched("the account wrote to nobody known here"));
     };
-    let shown = Shown {
-        channel: Channel::Email,
-        message_id: shown_id,
-        chat_id: None,
-        text: subject,
-        stored_text: text,
-        at_ms,
-    };
+    let shown =
+        Shown { channel: Channel::Email, message_id: shown_id, chat_id: None, text: subject, stored_text: text, at_ms };
     let (applied, touch_id) = settle_or_pause(scope, person_id, &shown).await?;
     if let (Some(touch_id), Some(message_id)) = (touch_id, message_id) {
         sqlx::query("UPDATE touches SET mail_message_id = $3 WHERE tenant = $1 AND id = $2")

@@ -3,6 +3,7 @@
 use super::errors::start;
 use super::world::{DAY_MS, LINKEDIN, MAILBOX, World};
 use crate::store::testing::each_backend;
+use crate::store::touches::Claimed;
 use leadflow_sandbox::{FaultKind, FaultRule, Provider};
 use leadflow_workflows::contract::{Advice, AdviceNext, EnrollmentRef};
 use leadflow_workflows::domain::outreach::{Action, Hold, TouchState};
@@ -74,12 +75,10 @@ async fn what_puts_off_a_contact_puts_off_its_repeat() {
         let until_ms = world.clock.now_ms() + DAY_MS / 4;
         world.run(&format!("UPDATE accounts SET deferred_until_ms = {until_ms}")).await;
         world.touch(&enrollment).await;
-        let touch = world.stored_touch(&enrollment).await;
-        assert_eq!((touch.state, touch.not_before_ms), (TouchState::Unknown, Some(until_ms)));
+        assert_eq!(world.stored_touch(&enrollment).await.state, TouchState::Unknown);
         assert_eq!(world.calls("send_email"), 1, "only the first call");
         assert!(held(&world.work.advance(&enrollment).await.unwrap()).1 >= until_ms);
         world.run("UPDATE accounts SET deferred_until_ms = NULL").await;
-        world.run("UPDATE touches SET not_before_ms = NULL").await;
         world.touch(&enrollment).await;
         assert_eq!(world.stored_touch(&enrollment).await.state, TouchState::Sent);
         assert_eq!((world.calls("send_email"), world.effects(world.lead(0)).len()), (2, 1));
@@ -137,6 +136,28 @@ async fn a_clock_that_is_set_back_gives_no_quota_back() {
         let (hold, _) = held(&world.touch(&enrollment).await);
         assert!(matches!(hold, Some(Hold::DailyLimit { .. })), "{hold:?}");
         assert_eq!(world.calls("visit_profile"), 0);
+    })
+    .await;
+}
+
+/// Whoever stops or pauses something is answered once no contact begins any more.
+#[tokio::test]
+async fn a_stop_is_answered_after_the_calls_that_were_claimed_before_it() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "email").await;
+        let id = enrollment.enrollment_id.as_str().to_owned();
+        let ids = [id];
+        world.run(&format!("UPDATE touches SET state = 'calling', call_begin_by_ms = {}", i64::MAX / 4)).await;
+        // Were these waited for, it would be for ever.
+        world.store.until_begun(world.clock, "default", Claimed::Campaign("other")).await.unwrap();
+        world.store.until_begun(world.clock, "default", Claimed::Enrollments(&[])).await.unwrap();
+        for claimed in [Claimed::Campaign("email"), Claimed::Account(MAILBOX), Claimed::Enrollments(&ids)] {
+            let begin_by_ms = world.clock.now_ms() + 300;
+            world.run(&format!("UPDATE touches SET call_begin_by_ms = {begin_by_ms}")).await;
+            world.store.until_begun(world.clock, "default", claimed).await.unwrap();
+            assert!(world.clock.now_ms() >= begin_by_ms, "{claimed:?}");
+        }
     })
     .await;
 }

@@ -65,9 +65,9 @@ impl Reader<'_> {
         pending: &[SentInvitation],
         contacts: &[Contact],
     ) -> Result<(), ReadError> {
-        let by_hand = pending.iter().filter(|invitation| {
-            !contacts.iter().any(|contact| contact.is_invited && is_to(invitation, contact))
-        });
+        let by_hand = pending
+            .iter()
+            .filter(|invitation| !contacts.iter().any(|contact| contact.is_invited && is_to(invitation, contact)));
         let by_hand = by_hand.filter_map(|invitation| {
             Some(ByHand {
                 tenant: &account.tenant,

@@ -5,6 +5,7 @@ use super::times::instant_ms;
 use super::wire::{account_status, fingerprint, flag, text};
 use crate::senders::{EventError, EventKind, ProviderEvent};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Reads one event.
@@ -42,7 +43,7 @@ pub fn parse_event(body: &[u8]) -> Result<ProviderEvent, EventError> {
 }
 
 fn required(object: &Value, field: &'static str) -> Result<String, EventError> {
-    text(object, field).ok_or(EventError::Missing { field })
+    EventError::check_id(text(object, field).ok_or(EventError::Missing { field })?, field)
 }
 
 fn relation_event(event: &Value) -> Result<ProviderEvent, EventError> {
@@ -66,19 +67,19 @@ fn message_event(event: &Value, name: &str) -> Result<ProviderEvent, EventError>
     let owner = text(&event["account_info"], "user_id").ok_or(OWNER)?;
     let is_ours = sender_provider_id == owner || flag(&event["is_sender"]);
     let attendees = event["attendees"].as_array().into_iter().flatten();
-    let mut others: Vec<_> = attendees
+    let mut others: BTreeSet<_> = attendees
         .filter_map(|attendee| text(attendee, "attendee_provider_id"))
         .filter(|attendee| *attendee != owner && *attendee != sender_provider_id)
         .collect();
-    others.dedup();
-    let person_provider_id = match (is_ours, others.len()) {
-        (false, _) => Some(sender_provider_id.clone()),
-        (true, 1) => others.pop(),
-        (true, _) => None,
-    };
+    let (key, at_ms) = (format!("{name}/{account}/{message_id}"), instant_ms(&event["timestamp"]));
+    // What is said in a group answers nobody, and whatever we sent there would reach all of it.
+    if others.len() > usize::from(is_ours) {
+        return Ok(ProviderEvent { key, account, at_ms, what: EventKind::Other { name: "group_message".into() } });
+    }
+    let person_provider_id = if is_ours { others.pop_first() } else { Some(sender_provider_id.clone()) };
     Ok(ProviderEvent {
-        key: format!("{name}/{account}/{message_id}"),
-        at_ms: instant_ms(&event["timestamp"]),
+        key,
+        at_ms,
         what: EventKind::Message {
             chat_id: required(event, "chat_id")?,
             message_id,

@@ -11,8 +11,9 @@ use leadflow_workflows::domain::outreach::Channel;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+/// A text that is not empty. No database stores the character zero, and no reader misses it.
 pub(super) fn text(object: &Value, name: &str) -> Option<String> {
-    object[name].as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    Some(object[name].as_str()?.replace('\0', "")).filter(|text| !text.is_empty())
 }
 
 /// Flags are written as booleans or as 0 and 1.

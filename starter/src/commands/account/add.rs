@@ -203,25 +203,32 @@ pub(crate) async fn linked_account(config: &Config, id: &str) -> Result<AccountS
             let known = unipile.accounts().await.unwrap_or_default();
             let known: Vec<String> = known.iter().take(10).map(|account| format!("`{}`", account.id)).collect();
             let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-            Err(Failure::Failed(format!(
-                "Unipile has no account `{}`\nhint: connect it in Unipile's dashboard first; connected are: {known}",
-                printable(id)
-            )))
+            let hint = format!("connect it in Unipile's dashboard first; connected are: {known}");
+            Err(Failure::Failed(not_yours(id, &hint)))
         }
         Err(error) => Err(Failure::Unavailable(format!("{error}; nothing was stored"))),
     }
 }
 
+/// In the same words, whether nobody or another tenant has it: only the hint, which the API does not tell, says more.
+fn not_yours(id: &str, hint: &str) -> String {
+    format!("Unipile has no account `{}` for this tenant\nhint: {hint}", printable(id))
+}
+
 fn taken(accounts: &[leadflow_activities::store::accounts::Account], new: &NewAccount) -> Failure {
     let same = accounts.iter().find(|account| account.provider_account_id == new.provider_account_id);
-    Failure::Refused(match same {
-        Some(same) => format!(
+    match same {
+        Some(same) => Failure::Refused(format!(
             "this account is there already, as `{}`\nhint: `starter account show {0}` shows it",
             printable(&same.name)
-        ),
-        None if accounts.iter().any(|account| account.name == new.name) => {
-            format!("there is an account `{}` already\nhint: give another --name", printable(&new.name))
-        }
-        None => "this account is in use by another tenant\nhint: an account belongs to one tenant".to_owned(),
-    })
+        )),
+        None if accounts.iter().any(|account| account.name == new.name) => Failure::Refused(format!(
+            "there is an account `{}` already\nhint: give another --name",
+            printable(&new.name)
+        )),
+        None => Failure::Failed(not_yours(
+            &new.provider_account_id,
+            "another tenant uses it, and an account belongs to one tenant",
+        )),
+    }
 }

@@ -1,7 +1,7 @@
 //! `starter lead erase`.
 
 use super::super::{print, print_json};
-use super::{find, tell_changed};
+use super::{find, tell_ended};
 use crate::failure::Failure;
 use crate::output::figures::counted;
 use crate::site::{GlobalArgs, Site};
@@ -33,7 +33,7 @@ pub(super) async fn run(args: &EraseArgs, global: &GlobalArgs) -> Result<(), Fai
         )));
     }
     let erased = store.erase_person(site.tenant(), &lead, site.clock.now_ms()).await?;
-    tell_changed(&site, &erased.ended).await;
+    tell_ended(&site, &store, &erased.ended).await?;
     if global.json {
         return print_json(&json!({ "lead_id": lead.id, "suppressed": erased.suppressed, "ended": erased.ended }));
     }

@@ -1,7 +1,7 @@
 //! `starter lead pause` and `starter lead resume`.
 
 use super::super::{print, print_json};
-use super::{LeadArg, find, tell_changed};
+use super::{LeadArg, find, tell_ended};
 use crate::failure::Failure;
 use crate::output::figures::counted;
 use crate::site::{GlobalArgs, Site};
@@ -41,7 +41,7 @@ async fn hold(word: &str, cause: Option<&str>, global: &GlobalArgs) -> Result<()
             lead.id
         )));
     }
-    tell_changed(&site, &changed).await;
+    tell_ended(&site, &store, &changed).await?;
     if global.json {
         return print_json(&json!({ "lead_id": lead.id, done: changed }));
     }

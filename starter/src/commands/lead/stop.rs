@@ -1,7 +1,7 @@
 //! `starter lead stop`.
 
 use super::super::{print, print_json};
-use super::{find, tell_changed};
+use super::{find, tell_ended};
 use crate::failure::Failure;
 use crate::output::figures::counted;
 use crate::site::{GlobalArgs, Site};
@@ -33,7 +33,7 @@ pub(super) async fn run(args: &StopArgs, global: &GlobalArgs) -> Result<(), Fail
             lead.id
         )));
     }
-    tell_changed(&site, &ended).await;
+    tell_ended(&site, &store, &ended).await?;
     if global.json {
         return print_json(&json!({ "lead_id": lead.id, "ended": ended }));
     }

@@ -91,7 +91,7 @@ async fn found(call: &Call, id: &str) -> Result<Account, Problem> {
 async fn add(call: Call, Body(new): Body<AddAccount>) -> Result<Created<AddedAccount>, Problem> {
     let order = order(new)?.checked()?;
     let linked = linked_account(&call.site.config, &order.provider_account).await?;
-    let added = order.add(&call.outreach(), linked, call.new_id.clone()).await?;
+    let added = order.add(&call.outreach()?, linked, call.new_id.clone()).await?;
     let warnings = added.warnings.iter().map(|warning| warning.replace("\nhint: ", ": ")).collect();
     Ok(Created {
         location: format!("/v1/accounts/{}", added.account.id),
@@ -127,12 +127,12 @@ async fn show(call: Call, Id(id): Id) -> Result<Json<AccountReport>, Problem> {
 
 async fn pause(call: Call, Id(id): Id) -> Result<Json<AccountState>, Problem> {
     let account = found(&call, &id).await?;
-    let enrollments_told = call.outreach().pause_account(&account).await?;
+    let enrollments_told = call.outreach()?.pause_account(&account).await?;
     Ok(Json(AccountState { account_id: account.id, state: "paused".into(), enrollments_told }))
 }
 
 async fn resume(call: Call, Id(id): Id) -> Result<Json<AccountState>, Problem> {
     let account = found(&call, &id).await?;
-    let enrollments_told = call.outreach().resume_account(&account).await?;
+    let enrollments_told = call.outreach()?.resume_account(&account).await?;
     Ok(Json(AccountState { account_id: account.id, state: "active".into(), enrollments_told }))
 }

@@ -16,9 +16,9 @@ use governor::clock::{Clock, DefaultClock};
 use leadflow_activities::store::Store;
 use leadflow_activities::store::api_tokens::Scope;
 use leadflow_activities::store::audit::NewAuditEntry;
+use leadflow_activities::store::touches::Claimed;
 use std::sync::Arc;
 use std::time::Duration;
-use temporalio_client::Client;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -67,7 +67,6 @@ pub(super) struct Call {
     /// With the tenant of the token.
     pub(super) site: Site,
     pub(super) store: Store,
-    pub(super) client: Client,
     /// The id of whatever this request makes.
     pub(super) new_id: String,
     pub(super) headers: HeaderMap,
@@ -93,12 +92,27 @@ impl Call {
         self.site.clock.now_ms()
     }
 
-    pub(super) fn launcher(&self) -> Launcher {
-        self.site.launcher_with(self.store.clone(), self.client.clone())
+    pub(super) fn launcher(&self) -> Result<Launcher, Problem> {
+        Ok(self.site.launcher_with(self.store.clone(), self.shared.link.client()?))
     }
 
-    pub(super) fn outreach(&self) -> Outreach {
-        self.site.outreach_with(self.store.clone(), self.client.clone())
+    pub(super) fn outreach(&self) -> Result<Outreach, Problem> {
+        Ok(self.site.outreach_with(self.store.clone(), self.shared.link.client()?))
+    }
+}
+
+impl Call {
+    /// The workflows of enrollments that were ended hear of it, and no contact of theirs begins after the answer.
+    pub(super) async fn ended(&self, enrollments: &[String]) -> Result<(), Problem> {
+        let told = match self.outreach() {
+            Ok(outreach) => outreach.tell_enrollments(enrollments).await.is_ok(),
+            Err(_) => false,
+        };
+        if !told {
+            // It holds all the same: they see it within a day.
+            tracing::warn!("the workflows of ended enrollments could not be told");
+        }
+        Ok(self.store.until_begun(self.site.clock, self.tenant(), Claimed::Enrollments(enrollments)).await?)
     }
 }
 
@@ -129,7 +143,6 @@ pub(super) async fn answer(
     let call = Call {
         site,
         store,
-        client: shared.client.clone(),
         new_id: Uuid::now_v7().to_string(),
         headers: headers.clone(),
         stop: shared.stop.clone(),

@@ -12,14 +12,14 @@ const USE_NOTED_MS: i64 = 60_000;
 
 /// Whose token came with a request.
 #[derive(Debug)]
-pub(super) struct Caller {
-    pub(super) tenant: String,
+pub(in crate::ingress) struct Caller {
+    pub(in crate::ingress) tenant: String,
     pub(super) token_id: String,
     scopes: BTreeSet<Scope>,
 }
 
 impl Caller {
-    pub(super) fn may(&self, scope: Scope) -> Result<(), Problem> {
+    pub(in crate::ingress) fn may(&self, scope: Scope) -> Result<(), Problem> {
         if self.scopes.contains(&scope) {
             return Ok(());
         }
@@ -32,7 +32,11 @@ impl Caller {
 ///
 /// # Errors
 /// 401, in the same words for a token that is missing, unknown, expired or revoked.
-pub(super) async fn authenticate(store: &Store, headers: &HeaderMap, now_ms: i64) -> Result<Caller, Problem> {
+pub(in crate::ingress) async fn authenticate(
+    store: &Store,
+    headers: &HeaderMap,
+    now_ms: i64,
+) -> Result<Caller, Problem> {
     let refused = || {
         let detail = "this needs a valid token in the header `Authorization: Bearer TOKEN`";
         Problem::new(StatusCode::UNAUTHORIZED, detail)

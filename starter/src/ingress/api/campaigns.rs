@@ -138,7 +138,7 @@ async fn found(call: &Call, id: &str) -> Result<Campaign, Problem> {
 async fn start(call: Call, Body(new): Body<NewCampaign>) -> Result<Started, Problem> {
     // A repeat after a crash must not find its own name taken.
     if let Some(campaign) = call.store.campaign(call.tenant(), &call.new_id).await? {
-        call.outreach().start_campaign(&campaign).await?;
+        call.outreach()?.start_campaign(&campaign).await?;
         let leads = call.store.leads_without_turn(call.tenant(), &campaign.id, campaign.settings.minimum_score).await?;
         return Ok(started(campaign, leads as usize));
     }
@@ -148,7 +148,7 @@ async fn start(call: Call, Body(new): Body<NewCampaign>) -> Result<Started, Prob
         return Ok(Started::Reviewed(Box::new(review)));
     }
     refuse_problems(&review)?;
-    Ok(started(order.start(&call.outreach(), call.new_id.clone()).await?, review.leads))
+    Ok(started(order.start(&call.outreach()?, call.new_id.clone()).await?, review.leads))
 }
 
 fn started(campaign: Campaign, leads: usize) -> Started {
@@ -214,19 +214,19 @@ async fn show(call: Call, Id(id): Id) -> Result<Json<CampaignReport>, Problem> {
 
 async fn pause(call: Call, Id(id): Id) -> Result<Json<CampaignState>, Problem> {
     let campaign = found(&call, &id).await?;
-    let told = call.outreach().pause_campaign(&campaign).await?;
+    let told = call.outreach()?.pause_campaign(&campaign).await?;
     Ok(steered(campaign, "paused", told))
 }
 
 async fn resume(call: Call, Id(id): Id) -> Result<Json<CampaignState>, Problem> {
     let campaign = found(&call, &id).await?;
-    let told = call.outreach().resume_campaign(&campaign).await?;
+    let told = call.outreach()?.resume_campaign(&campaign).await?;
     Ok(steered(campaign, "running", told))
 }
 
 async fn stop(call: Call, Id(id): Id) -> Result<Json<CampaignState>, Problem> {
     let campaign = found(&call, &id).await?;
-    let told = call.outreach().stop_campaign(&campaign).await?;
+    let told = call.outreach()?.stop_campaign(&campaign).await?;
     Ok(steered(campaign, "stopped", told))
 }
 

@@ -2,11 +2,13 @@
 
 use super::super::problem::Problem;
 use super::call::Call;
+use super::caller::authenticate;
 use super::document::Operation;
 use super::input::Id;
 use super::output::Output;
 use super::searches::found;
 use crate::commands::search::report::state;
+use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
@@ -17,11 +19,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use std::convert::Infallible;
-use std::time::Duration;
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, interval};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How soon the stream of a token that is no longer valid ends.
+const AUTHENTICATE_EVERY: Duration = Duration::from_secs(5);
+/// Over all tokens.
+pub(super) const MOST_STREAMS: usize = 200;
 
 /// Events until the search has ended.
 pub(super) struct Events(BoxStream<'static, Result<Event, Infallible>>);
@@ -61,12 +68,17 @@ struct Following {
     /// Of the last change that the other side knows.
     known: Option<String>,
     ended: bool,
+    authenticated: Instant,
+    _place: OwnedSemaphorePermit,
 }
 
 pub(super) async fn follow(call: Call, Id(id): Id) -> Result<Events, Problem> {
     found(&call, &id).await?;
+    let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many searches are followed at the moment");
+    let place = Arc::clone(&call.shared.streams).try_acquire_owned().map_err(busy)?;
     let known = call.headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let following = Following { call, id, ticks: interval(LOOK_EVERY), known, ended: false };
+    let (ticks, authenticated) = (interval(LOOK_EVERY), Instant::now());
+    let following = Following { call, id, ticks, known, ended: false, authenticated, _place: place };
     Ok(Events(
         futures::stream::unfold(following, async |mut following| {
             let event = following.next().await?;
@@ -77,7 +89,7 @@ pub(super) async fn follow(call: Call, Id(id): Id) -> Result<Events, Problem> {
 }
 
 impl Following {
-    /// Waits for the next change; none once the search or this process has ended.
+    /// Waits for the next change; none once the search or this process has ended, or the token is no longer valid.
     async fn next(&mut self) -> Option<Event> {
         if self.ended {
             return None;
@@ -86,6 +98,10 @@ impl Following {
             tokio::select! {
                 _ = self.ticks.tick() => {}
                 () = stopped(&mut self.call.stop) => return None,
+            }
+            if self.authenticated.elapsed() >= AUTHENTICATE_EVERY {
+                authenticate(&self.call.shared.store, &self.call.headers, self.call.now_ms()).await.ok()?;
+                self.authenticated = Instant::now();
             }
             let (seen, ended) = match self.look().await {
                 Ok(looked) => looked?,

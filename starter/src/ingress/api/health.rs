@@ -7,7 +7,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use leadflow_activities::config::Config;
 use leadflow_workflows::domain::provider::Provider;
-use leadflow_workflows::{QUEUE, QUEUE_LONG};
+use leadflow_workflows::{QUEUE, QUEUE_BUYER_GROUPS, QUEUE_LONG};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -70,8 +70,14 @@ async fn missing(shared: &Shared) -> Vec<Missing> {
             Err(_) => Some(("store".to_owned(), "it does not answer".to_owned())),
         }
     };
-    let queues = queues(&shared.site.config).into_iter().map(|(queue, kind)| unserved(&shared.client, queue, kind));
-    let (store, queues) = tokio::join!(store, futures::future::join_all(queues));
+    let queues = async {
+        let Some(client) = shared.link.get() else {
+            return vec![Some(("temporal".to_owned(), "it has not been reached yet".to_owned()))];
+        };
+        let queues = queues(&shared.site.config).into_iter().map(|(queue, kind)| unserved(client, queue, kind));
+        futures::future::join_all(queues).await
+    };
+    let (store, queues) = tokio::join!(store, queues);
     let missing: Vec<_> = store.into_iter().chain(queues.into_iter().flatten()).collect();
     *last = Some((Instant::now(), missing.clone()));
     missing
@@ -79,7 +85,11 @@ async fn missing(shared: &Shared) -> Vec<Missing> {
 
 /// The queues that a worker with this configuration serves.
 fn queues(config: &Config) -> Vec<(&'static str, TaskQueueType)> {
-    let mut queues = vec![(QUEUE, TaskQueueType::Workflow), (QUEUE, TaskQueueType::Activity)];
+    let mut queues = vec![
+        (QUEUE, TaskQueueType::Workflow),
+        (QUEUE, TaskQueueType::Activity),
+        (QUEUE_BUYER_GROUPS, TaskQueueType::Activity),
+    ];
     queues.extend(Provider::SEARCH.iter().map(|provider| (provider.task_queue(), TaskQueueType::Activity)));
     if config.unipile.api_key.is_some() {
         queues.extend([

@@ -69,9 +69,6 @@ async fn stop(call: Call, (Id(id), Body(why)): (Id, Body<StopLead>)) -> Result<J
     if ended.is_empty() {
         return Err(Problem::new(StatusCode::CONFLICT, "this lead is in no running campaign"));
     }
-    // It holds all the same: the workflows see it within a day.
-    if call.outreach().tell_enrollments(&ended).await.is_err() {
-        tracing::warn!("the workflows of stopped enrollments could not be told");
-    }
+    call.ended(&ended).await?;
     Ok(Json(StoppedLead { lead_id: lead.id, ended }))
 }

@@ -5,7 +5,7 @@
 
 mod accounts;
 mod call;
-mod caller;
+pub(super) mod caller;
 mod campaigns;
 mod document;
 mod events;
@@ -21,6 +21,7 @@ mod suppressions;
 pub mod token;
 mod usage;
 
+use super::link::Link;
 use super::problem::Problem;
 use crate::site::Site;
 use axum::Router;
@@ -39,8 +40,7 @@ use output::Output;
 use serde_json::Value;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use temporalio_client::Client;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Requests a minute that a token has unless it is set otherwise.
 pub const REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(600).expect("it is not zero");
@@ -51,7 +51,7 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub struct ApiOptions {
     /// Its tenant is replaced by the token's.
     pub site: Site,
-    pub client: Client,
+    pub link: Link,
     /// Of each token.
     pub requests_per_minute: NonZeroU32,
 }
@@ -60,9 +60,11 @@ pub struct ApiOptions {
 pub(super) struct Shared {
     site: Site,
     store: Store,
-    client: Client,
+    link: Link,
     limiter: DefaultKeyedRateLimiter<String>,
     health: health::Health,
+    /// Places for those who follow a search.
+    streams: Arc<Semaphore>,
     /// The OpenAPI document, as text.
     document: String,
     /// True once the ingress ends.
@@ -75,9 +77,10 @@ pub(super) fn router(options: ApiOptions, store: Store, stop: watch::Receiver<bo
     let shared = Arc::new(Shared {
         site: options.site,
         store,
-        client: options.client,
+        link: options.link,
         limiter: RateLimiter::keyed(Quota::per_minute(options.requests_per_minute)),
         health: health::Health::default(),
+        streams: Arc::new(Semaphore::new(events::MOST_STREAMS)),
         document: document.finish().to_string(),
         stop,
     });

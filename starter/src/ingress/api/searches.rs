@@ -93,7 +93,7 @@ pub(super) async fn found(call: &Call, id: &str) -> Result<Search, Problem> {
 
 async fn start(call: Call, CheckedBrief(brief): CheckedBrief) -> Result<Accepted<SearchState>, Problem> {
     let id = SearchId(call.new_id.clone());
-    let id = call.launcher().start(Start { id: Some(id), ..Start::new(brief) }).await?;
+    let id = call.launcher()?.start(Start { id: Some(id), ..Start::new(brief) }).await?;
     Ok(Accepted {
         location: format!("/v1/searches/{id}"),
         body: SearchState { search_id: id.0, status: "started".into() },
@@ -132,19 +132,19 @@ async fn leads(call: Call, (Id(id), Query(query)): (Id, Query<LeadQuery>)) -> Re
 
 async fn pause(call: Call, Id(id): Id) -> Result<Json<SearchState>, Problem> {
     let search = found(&call, &id).await?;
-    call.launcher().wish(&search, true).await?;
+    call.launcher()?.wish(&search, true).await?;
     now(&call, &id).await
 }
 
 async fn resume(call: Call, Id(id): Id) -> Result<Json<SearchState>, Problem> {
     let search = found(&call, &id).await?;
-    call.launcher().wish(&search, false).await?;
+    call.launcher()?.wish(&search, false).await?;
     now(&call, &id).await
 }
 
 async fn cancel(call: Call, Id(id): Id) -> Result<Json<SearchState>, Problem> {
     let search = found(&call, &id).await?;
-    if call.launcher().end(&search, "cancelled over the API").await? {
+    if call.launcher()?.end(&search, "cancelled over the API").await? {
         return now(&call, &id).await;
     }
     Ok(Json(SearchState { search_id: id, status: "cancelling".into() }))

@@ -72,10 +72,7 @@ async fn add(call: Call, Body(new): Body<AddSuppressions>) -> Result<Json<Suppre
     let targets = targets.collect::<Result<Vec<(SuppressionTarget, String)>, Problem>>()?;
     let (tenant, now_ms) = (call.tenant(), call.now_ms());
     let stored = call.store.add_suppressions(tenant, &targets, SuppressionOrigin::Person, now_ms).await?;
-    // It holds all the same: the workflows see it within a day.
-    if call.outreach().tell_enrollments(&stored.ended).await.is_err() {
-        tracing::warn!("the workflows of suppressed people could not be told");
-    }
+    call.ended(&stored.ended).await?;
     Ok(Json(stored))
 }
 

@@ -1,12 +1,15 @@
 //! What vendors of people's data tell, each by its own name and proof.
 
 use super::super::Shared;
+use super::super::api::caller::authenticate;
 use super::{Reason, Refusal, answer, read};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use axum::response::Response;
 use leadflow_activities::outreach::events::{Delivery, Received, parse_person_changes, receive_person_change};
+use leadflow_activities::store::api_tokens::Scope;
 
 /// JSON whatever the content type says, as the signature is over the bytes anyway.
 pub(super) async fn receive(
@@ -25,12 +28,21 @@ async fn take(shared: &Shared, name: &str, headers: &HeaderMap, body: Body) -> R
     let source = shared.doors.sources.get(name).ok_or(Reason::UnknownSource)?;
     let body = read(body).await?;
     let received_at_ms = shared.clock.now_ms();
-    let id = source.check(headers, &body, received_at_ms)?;
-    let delivery = Delivery { source: name, id: id.as_deref(), received_at_ms, is_hint: source.gives_hints() };
-    let tenant = source.tenant.as_deref().unwrap_or(&shared.tenant);
+    let by_token = headers.contains_key(AUTHORIZATION);
+    let (id, tenant) = if by_token {
+        let caller = authenticate(&shared.store, headers, received_at_ms).await?;
+        caller.may(Scope::Webhooks)?;
+        (None, caller.tenant)
+    } else {
+        let tenant = source.tenant.as_deref().unwrap_or(&shared.tenant);
+        (source.check(headers, &body, received_at_ms)?, tenant.to_owned())
+    };
+    // A token says who posts it, not that the vendor wrote it.
+    let is_hint = by_token || source.gives_hints();
+    let delivery = Delivery { source: name, id: id.as_deref(), received_at_ms, is_hint };
     let mut received = Vec::new();
     for change in parse_person_changes(&delivery, &body)? {
-        received.push(receive_person_change(&shared.store, shared.clock, tenant, name, &change).await?);
+        received.push(receive_person_change(&shared.store, shared.clock, &tenant, name, &change).await?);
     }
     Ok(received)
 }

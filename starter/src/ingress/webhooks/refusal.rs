@@ -32,6 +32,8 @@ pub(super) enum Reason {
 #[derive(Debug)]
 pub(super) enum Refusal {
     Because(Reason),
+    /// By what holds for the API, too.
+    Token(Problem),
     Unstored(StoreError),
 }
 
@@ -116,8 +118,15 @@ impl IntoResponse for Refusal {
                 refused(&reason);
                 Problem::new(reason.status(), &reason.detail()).into_response()
             }
+            Self::Token(problem) => problem.into_response(),
             Self::Unstored(error) => unstored(&error),
         }
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Token(problem)
     }
 }
 

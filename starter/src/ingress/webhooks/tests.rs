@@ -2,6 +2,7 @@
 
 mod one_click;
 
+use super::super::api::token;
 use super::super::tests::{Told, client, start_with};
 use super::Doors;
 use crate::ingress::Ingress;
@@ -10,8 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use leadflow_activities::config::Config;
 use leadflow_activities::store::Store;
+use leadflow_activities::store::api_tokens::Scope;
 use leadflow_activities::store::testing::each_backend;
 use leadflow_clock::Clock;
+use secrecy::ExposeSecret;
 use sha2::Sha256;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -365,4 +368,32 @@ fn a_source_without_a_secret_or_with_a_useless_one_is_told_at_the_start() {
         assert!(told.contains("Standard Webhooks") && !told.contains("%%%%"), "{told}");
     }
     assert_eq!(told("standard", Some("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")), None, "padding may be missing");
+}
+
+/// What a token's owner posts is a hint, and its tenant's.
+#[tokio::test]
+async fn an_event_that_is_not_signed_comes_in_by_a_token_with_its_scope() {
+    each_backend(async |store| {
+        let ingress = open(&store).await;
+        for (scope, path, status) in [
+            (Scope::Write, "signed", 403),
+            (Scope::Webhooks, "nobody", 404),
+            (Scope::Webhooks, "signed", 200),
+            (Scope::Webhooks, "signed", 200),
+        ] {
+            let (token, text) = token::new("brewery", "vendor", [scope].into(), CLOCK_MS, None);
+            store.add_api_token(&token).await.unwrap();
+            let url = format!("http://{}/webhooks/person-change/{path}", ingress.address());
+            let request = client().post(url).bearer_auth(text.expose_secret()).body(CHANGE);
+            assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{scope:?} {path}");
+        }
+        let url = format!("http://{}/webhooks/person-change/signed", ingress.address());
+        let forged = client().post(url).bearer_auth("lf.brewery.0.1").body(CHANGE).send().await.unwrap();
+        assert_eq!(forged.status().as_u16(), 401);
+        ingress.stop().await;
+        let events = store.events("brewery", false, 10).await.unwrap();
+        assert_eq!(events.iter().map(|event| event.is_hint).collect::<Vec<_>>(), [true]);
+        assert!(store.events("default", false, 10).await.unwrap().is_empty());
+    })
+    .await;
 }

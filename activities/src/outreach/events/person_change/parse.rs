@@ -7,6 +7,9 @@ use jiff::tz::TimeZone;
 use leadflow_workflows::domain::suppression::SuppressionTarget;
 use serde_json::Value;
 
+/// Each is stored by itself before the vendor is answered.
+const MOST_NOTES: usize = 1_000;
+
 /// How a body came in.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery<'a> {
@@ -25,6 +28,7 @@ pub struct Delivery<'a> {
 /// The body is no JSON object or list of objects, or lacks a field without which it means nothing.
 pub fn parse_person_changes(delivery: &Delivery<'_>, body: &[u8]) -> Result<Vec<PersonChange>, EventError> {
     match serde_json::from_slice(body).map_err(|_| EventError::NotJson)? {
+        Value::Array(notes) if notes.len() > MOST_NOTES => Err(EventError::TooMany { most: MOST_NOTES }),
         Value::Array(notes) => notes.iter().map(|note| bare_note(delivery, note)).collect(),
         event @ Value::Object(_) => event_of(delivery, &event).map(|change| vec![change]),
         _ => Err(EventError::NotJson),
@@ -43,6 +47,7 @@ fn event_of(delivery: &Delivery<'_>, event: &Value) -> Result<PersonChange, Even
         _ => ChangeKind::Other,
     };
     let id = text(event, "id").or_else(|| delivery.id.map(str::to_owned)).ok_or(EventError::Missing { field: "id" })?;
+    let id = EventError::check_id(id, "id")?;
     let data = &event["data"];
     if !data.is_object() {
         return Err(EventError::Missing { field: "data" });
@@ -62,8 +67,8 @@ fn event_of(delivery: &Delivery<'_>, event: &Value) -> Result<PersonChange, Even
 
 /// An entry as Coresignal has it: somebody's id and that something changed. It has no id of its own.
 fn bare_note(delivery: &Delivery<'_>, note: &Value) -> Result<PersonChange, EventError> {
-    let member_id = text(note, "member_id").ok_or(EventError::Missing { field: "member_id" })?;
-    let status = text(note, "status").ok_or(EventError::Missing { field: "status" })?;
+    let required = |field| EventError::check_id(text(note, field).ok_or(EventError::Missing { field })?, field);
+    let (member_id, status) = (required("member_id")?, required("status")?);
     let received = Timestamp::from_millisecond(delivery.received_at_ms).unwrap_or_default();
     let day = received.to_zoned(TimeZone::UTC).date();
     Ok(PersonChange {
@@ -107,7 +112,8 @@ fn target(kind: &str, value: &str) -> Option<String> {
 /// A text that is not empty, or a number as one.
 fn text(object: &Value, field: &str) -> Option<String> {
     match &object[field] {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        // No database stores the character zero.
+        Value::String(text) => Some(text.replace('\0', "").trim().to_owned()).filter(|text| !text.is_empty()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }

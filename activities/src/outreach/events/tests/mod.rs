@@ -288,6 +288,23 @@ async fn mails_find_their_person_by_address_or_by_what_they_answer() {
     .await;
 }
 
+/// Kim answers for Dana.
+#[tokio::test]
+async fn an_answer_from_somebody_elses_address_is_of_whom_we_wrote_to() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        let mail = r#"{"kind":"email","to_name":"Dana","to_address":"dana@nordhafen.example","subject":"Kegs","html":"x","reply_to":null,"headers":[]}"#;
+        world.touch("e1", "email", "sent", Some(mail), Some("trk_1")).await;
+        world.run("UPDATE touches SET mail_message_id = '<m1@senders.example>'").await;
+        let answer = world.mail("eml_1", "kim@nordhafen.example", "Re: Kegs", "We have some", Some("<m1@senders.example>"));
+        world.receive(&answer).await;
+        assert_eq!(world.enrollment("e1").await.0, "replied");
+        assert_eq!(store.replies("default", "dana").await.unwrap().len(), 1);
+        assert!(store.replies("default", "kim").await.unwrap().is_empty());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn whoever_is_away_is_put_off_on_every_channel_and_in_every_campaign() {
     each_backend(async |store| {
