@@ -1,4 +1,5 @@
-//! Temporal is away while events arrive, first hanging and then dead: all are answered at once, and acted on in order.
+//! Temporal is away while events arrive, first hanging and then dead when `starter serve` starts, too: all are answered at
+//! once, and acted on in order.
 
 use crate::ingress::events::{Does, Event};
 use crate::ingress::provider::{Answer, Form};
@@ -142,12 +143,16 @@ async fn outage(
 ) -> anyhow::Result<Outage> {
     let people = numbers.len();
     let server = Pid::from_raw(i32::try_from(ingress.lab.stack.server.pid())?);
-    let began = Instant::now();
     if temporal == "hanging" {
         kill(server, Signal::SIGSTOP)?;
     } else {
         ingress.lab.stack.kill_server().await.or_say()?;
+        // Not even one that has never reached Temporal refuses an event.
+        ingress.kill_serve().await?;
+        ingress.serve_again().await?;
+        ingress.provider.until_it_serves().await?;
     }
+    let began = Instant::now();
     let mut stories = JoinSet::new();
     for (turn, number) in numbers.clone().enumerate() {
         let (person, provider) = (ingress.people[number].clone(), ingress.provider.clone());

@@ -202,6 +202,19 @@ impl Store {
         Ok(Untold { events, oldest_at_ms })
     }
 
+    /// Forgets the events, of every tenant, that came before `before_ms` and concerned nobody.
+    pub async fn forget_unmatched_events(&self, before_ms: i64) -> Result<u64, StoreError> {
+        self.write(|transaction| {
+            async move {
+                let forget = "DELETE FROM events WHERE person_id IS NULL AND effect LIKE 'unmatched%' \
+                     AND received_at_ms < $1 AND signalled_at_ms IS NOT NULL";
+                Ok(sqlx::query(forget).bind(before_ms).execute(&mut **transaction).await?.rows_affected())
+            }
+            .boxed()
+        })
+        .await
+    }
+
     /// Notes that the workflows of these events have been told.
     pub(crate) async fn note_told(&self, ids: &[&str], now_ms: i64) -> Result<(), StoreError> {
         if ids.is_empty() {

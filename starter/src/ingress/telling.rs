@@ -1,8 +1,9 @@
 //! Tells workflows of stored events, behind the answer to the provider.
 //!
 //! The store is the queue: what is taken in only gives a nudge, so nothing piles up in memory, and what was not told (because
-//! the program ended, or Temporal was away) is there at the next look.
+//! the program ended, or Temporal was away) is there at the next look. What concerned nobody is forgotten after a while.
 
+use futures::FutureExt;
 use leadflow_activities::outreach::events::{Leftovers, Teller, tell_leftovers};
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 /// How often it looks without a nudge, and how long it waits after a failure.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -19,6 +20,10 @@ const SWEEP: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(50);
 /// How long the end of the program may take; what is left then is told by the next one.
 const LAST: Duration = Duration::from_secs(10);
+
+/// So long an event is kept that concerned nobody, in case an account or a lead is added to whom it belongs.
+const UNMATCHED_KEPT_MS: i64 = 30 * 86_400_000;
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// The task that tells.
 pub(super) struct Telling {
@@ -41,7 +46,11 @@ impl Telling {
         let (nudge, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (nudged, stopped) = (Arc::clone(&nudge), Arc::clone(&stop));
         let task = tokio::spawn(async move {
+            let mut forget = interval(FORGET_EVERY);
             loop {
+                if forget.tick().now_or_never().is_some() {
+                    forget_unmatched(&store, clock).await;
+                }
                 let is_away = tell_now(&store, &*teller, clock).await;
                 let next = async {
                     if is_away {
@@ -68,6 +77,13 @@ impl Telling {
         if timeout(LAST, &mut self.task).await.is_err() {
             self.task.abort();
         }
+    }
+}
+
+async fn forget_unmatched(store: &Store, clock: Clock) {
+    let before_ms = clock.now_ms() - UNMATCHED_KEPT_MS;
+    if let Err(error) = store.forget_unmatched_events(before_ms).await {
+        tracing::warn!(kind = error.kind.name(), "old events that concerned nobody are not forgotten");
     }
 }
 

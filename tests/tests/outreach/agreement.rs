@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const LEADS: usize = 10;
-const DAYS: u32 = 14;
+const DAYS: u32 = 15;
 /// A day in twelve seconds at first, and then in twice as many each time.
 const SPEEDS: [f64; 3] = [7_200.0, 3_600.0, 1_800.0];
 /// Of two weeks on the slowest clock.
@@ -69,8 +69,8 @@ struct Course {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_simulation_agrees_with_a_campaign_day_by_day() {
     let _alone = alone().await;
-    // A Monday.
-    let start = jiff::civil::date(2026, 9, 14).at(0, 0, 0, 0).in_tz(ZONE).unwrap().timestamp().as_millisecond();
+    // A Sunday: setting up takes hours of a fast clock, and is over before the first day of work.
+    let start = jiff::civil::date(2026, 9, 13).at(9, 0, 0, 0).in_tz(ZONE).unwrap().timestamp().as_millisecond();
     let courses = courses();
     let simulated = courses.each_ref().map(|course| simulated(course, start));
     for speed in SPEEDS {

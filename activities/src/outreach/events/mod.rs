@@ -267,25 +267,17 @@ async fn answer_at_ms(
     tell: &[String],
     now_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
-    let begin_by_ms: Option<i64> = sqlx::query_scalar(
-        "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND person_id = $2 AND state = 'calling'",
-    )
-    .bind(tenant)
-    .bind(person_id.unwrap_or("nobody"))
-    .fetch_one(&mut *transaction)
-    .await?;
-    let mut latest = begin_by_ms.filter(|at_ms| *at_ms > now_ms);
-    for enrollment_id in tell.iter().filter_map(|id| id.strip_prefix("enrollment/")) {
-        let begin_by_ms: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND enrollment_id = $2 AND state = 'calling'",
-        )
-        .bind(tenant)
-        .bind(enrollment_id)
-        .fetch_one(&mut *transaction)
-        .await?;
-        latest = latest.max(begin_by_ms.filter(|at_ms| *at_ms > now_ms));
-    }
-    Ok(latest)
+    let enrollments: Vec<&str> = tell.iter().filter_map(|id| id.strip_prefix("enrollment/")).collect();
+    let places: Vec<String> = (0..enrollments.len()).map(|index| format!(", ${}", index + 3)).collect();
+    let sql = format!(
+        "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND state = 'calling' \
+         AND (person_id = $2 OR enrollment_id IN (''{}))",
+        places.concat()
+    );
+    let select = sqlx::query_scalar(AssertSqlSafe(sql)).bind(tenant).bind(person_id.unwrap_or("nobody"));
+    let select = enrollments.iter().fold(select, |select, id| select.bind(*id));
+    let begin_by_ms: Option<i64> = select.fetch_one(&mut *transaction).await?;
+    Ok(begin_by_ms.filter(|at_ms| *at_ms > now_ms))
 }
 
 async fn apply(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {

@@ -2,8 +2,7 @@
 
 use super::Scope;
 use crate::store::StoreError;
-use crate::store::enrollments::lock_person;
-use sqlx::{AnyConnection, Row};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// An enrollment that may go on.
 #[derive(Clone, Debug)]
@@ -145,14 +144,10 @@ pub(super) async fn lock(
     tenant: &str,
     mut person_id: String,
 ) -> Result<String, StoreError> {
+    let sql = format!("SELECT merged_into FROM persons WHERE tenant = $1 AND id = $2{for_update}");
     loop {
-        lock_person(transaction, for_update, tenant, &person_id).await?;
-        let merged_into: Option<Option<String>> =
-            sqlx::query_scalar("SELECT merged_into FROM persons WHERE tenant = $1 AND id = $2")
-                .bind(tenant)
-                .bind(&person_id)
-                .fetch_optional(&mut *transaction)
-                .await?;
+        let select = sqlx::query_scalar(AssertSqlSafe(sql.clone())).bind(tenant).bind(&person_id);
+        let merged_into: Option<Option<String>> = select.fetch_optional(&mut *transaction).await?;
         match merged_into.flatten() {
             Some(survivor) if survivor != person_id => person_id = survivor,
             _ => return Ok(person_id),
