@@ -124,12 +124,12 @@ impl Store {
             return self.events(tenant, false, 1).await;
         }
         let sql = format!(
-            "SELECT {COLUMNS} WHERE tenant = $1 AND id >= $2 AND id < $3 ORDER BY received_at_ms DESC, id DESC LIMIT 10"
+            "SELECT {COLUMNS} WHERE tenant = $1 AND SUBSTR(id, 1, LENGTH($2)) = $2 \
+             ORDER BY received_at_ms DESC, id DESC LIMIT 10"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant)
             .bind(word)
-            .bind(format!("{word}\u{7f}"))
             .fetch_all(self.read())
             .await
             .map_err(|error| self.error(error))?;
