@@ -151,6 +151,32 @@ impl Store {
         Ok(known.is_some())
     }
 
+    /// Moves an event that concerned nobody, because its account was nobody's, to the tenant who has the account now; whether
+    /// there was one. The store has to be that of the whole installation.
+    pub(crate) async fn take_over_event(
+        &self,
+        tenant: &str,
+        source: &str,
+        event_key: &str,
+    ) -> Result<bool, StoreError> {
+        self.write(|transaction| {
+            async move {
+                let moved = sqlx::query(
+                    "UPDATE events SET tenant = $1 WHERE source = $2 AND event_key = $3 AND tenant <> $1 \
+                     AND account_id IS NULL AND person_id IS NULL AND effect LIKE 'unmatched%'",
+                )
+                .bind(tenant)
+                .bind(source)
+                .bind(event_key)
+                .execute(&mut **transaction)
+                .await?;
+                Ok(moved.rows_affected() == 1)
+            }
+            .boxed()
+        })
+        .await
+    }
+
     /// Takes the oldest events, of all tenants, whose workflows nobody has told, and keeps them from others until
     /// `lease_until_ms`.
     pub(crate) async fn take_untold(
