@@ -214,13 +214,12 @@ impl Store {
         .await
     }
 
-    /// Events whose workflows nobody has told, of which at most so many are counted.
-    pub(crate) async fn untold(&self, tenant: &str, at_most: i64) -> Result<Untold, StoreError> {
+    /// Events, of all tenants, whose workflows nobody has told; at most so many are counted.
+    pub(crate) async fn untold(&self, at_most: i64) -> Result<Untold, StoreError> {
         let (events, oldest_at_ms) = sqlx::query_as(
-            "SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT received_at_ms FROM events WHERE tenant = $1 \
-             AND signalled_at_ms IS NULL ORDER BY received_at_ms LIMIT $2) AS untold",
+            "SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT received_at_ms FROM events \
+             WHERE signalled_at_ms IS NULL ORDER BY received_at_ms LIMIT $1) AS untold",
         )
-        .bind(tenant)
         .bind(at_most)
         .fetch_one(self.read())
         .await
