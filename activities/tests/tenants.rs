@@ -19,13 +19,15 @@ const WITHOUT_TENANT: [(&str, &str); 1] = [("_sqlx_migrations", "which migration
 const SHARED: [&str; 2] = ["breakers", "budgets"];
 
 /// Beginnings of statements whose conditions name no tenant, and why.
-const WITHOUT_FILTER: [(&str, &str); 9] = [
+const WITHOUT_FILTER: [(&str, &str); 11] = [
     ("SELECT failures, open_until_ms, probe_call_id, probe_until_ms FROM breakers", "they belong to the installation"),
     ("UPDATE breakers SET", "they belong to the installation"),
     ("SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE provider = $1", "it asks whose account a provider speaks of"),
     ("UPDATE events SET lease_until_ms", "whoever tells workflows serves all tenants, and each row says whose it is"),
     ("UPDATE events SET signalled_at_ms = $1 WHERE id IN", "these are rows of all tenants, which were taken before"),
     ("DELETE FROM events WHERE person_id IS NULL AND effect LIKE", "what concerned nobody is forgotten alike for all"),
+    ("SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT", "whoever tells workflows serves all tenants"),
+    ("UPDATE events SET tenant = $1", "who has an account takes over what came before it was theirs"),
     ("SELECT tenant, person_id, account_id, address FROM unsubscribe_links", "a link says whose it is"),
     ("INSERT INTO touches (id, tenant, campaign_id", "the condition is that of an index"),
     ("SELECT rolsuper OR rolbypassrls FROM pg_roles", "roles belong to the server"),

@@ -4,17 +4,17 @@ use super::{Bought, BuyerGroupWork, Missing, not_set_up, payer};
 use crate::providers::SearchQuery;
 use crate::search::{RESULTS, store_failure};
 use crate::store::buyer_groups::Company;
-use crate::store::person_changes::Hint;
+use crate::store::person_changes::{Hint, Look};
 use leadflow_workflows::contract::{RefreshRef, StageDone};
 use leadflow_workflows::domain::buyer_group::{TITLES, is_search_good};
 use leadflow_workflows::domain::people::{Profile, is_same_business, is_same_place, people_query, person_query};
-use leadflow_workflows::domain::person_change::Verdict;
+use leadflow_workflows::domain::person_change::Consequence;
 use leadflow_workflows::domain::provider::Provider;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// Hints that one refresh looks into; the next one takes the rest.
-const HINTS_AT_MOST: usize = 10;
+const HINTS_AT_MOST: u8 = 10;
 
 impl BuyerGroupWork {
     pub(super) async fn people(&self, ctx: &ActivityContext, refresh: &RefreshRef) -> Result<StageDone, ActivityError> {
@@ -69,7 +69,7 @@ impl BuyerGroupWork {
         Ok(Bought::Value((profiles.into_iter().filter(here).collect(), at_ms)))
     }
 
-    /// Looks at the profile of everybody about whom there is a hint, and tells the workflows that a true one concerns.
+    /// Looks at the profiles of people about whom there are hints, and tells the workflows that a true one concerns.
     async fn look_into_hints(
         &self,
         ctx: &ActivityContext,
@@ -77,30 +77,22 @@ impl BuyerGroupWork {
         company: &Company,
     ) -> Result<Result<(), Missing>, ActivityError> {
         let (tenant, store) = (refresh.company.tenant.as_str(), &self.search.store);
-        let started_at_ms = store.refresh_started_ms(tenant, &refresh.refresh_id).await.map_err(store_failure)?;
+        let since_ms = store.refresh_started_ms(tenant, &refresh.refresh_id).await.map_err(store_failure)?;
         let mut lost = Ok(());
-        let hints = store.open_hints(tenant, &company.id).await.map_err(store_failure)?;
-        for hint in hints.iter().take(HINTS_AT_MOST) {
-            match self.profile_of(ctx, refresh, company, hint).await? {
-                Bought::Value(Some(seen)) => {
-                    let verdict = hint.kind.verdict(&hint.profile.company, &hint.profile.title, Some(&seen));
-                    if verdict != Verdict::Open {
-                        let now_ms = self.search.clock.now_ms();
-                        store
-                            .decide_hint(tenant, &company.id, hint, verdict, &seen, now_ms)
-                            .await
-                            .map_err(store_failure)?;
-                    }
-                }
-                Bought::Value(None) => {}
+        let hints = store.open_hints(tenant, &company.id, since_ms, HINTS_AT_MOST).await.map_err(store_failure)?;
+        for hint in &hints {
+            let seen = match self.profile_of(ctx, refresh, company, hint).await? {
+                Bought::Value(seen) => seen,
                 Bought::Without(missing) => {
                     lost = Err(missing);
                     break;
                 }
-            }
+            };
+            let look = Look { seen: seen.as_ref().map_err(|why| *why), since_ms, now_ms: self.search.clock.now_ms() };
+            store.note_look(tenant, &company.id, hint, look).await.map_err(store_failure)?;
         }
         // Also what an earlier attempt has decided, and perhaps not told.
-        for workflow_id in store.decided_since(tenant, &company.id, started_at_ms).await.map_err(store_failure)? {
+        for workflow_id in store.decided_since(tenant, &company.id, since_ms).await.map_err(store_failure)? {
             self.workflows.look(tenant, &workflow_id).await.map_err(|error| {
                 ApplicationFailure::builder(error.to_string()).type_name("temporal_unreachable".to_owned()).build()
             })?;
@@ -108,24 +100,29 @@ impl BuyerGroupWork {
         Ok(lost)
     }
 
-    /// What the web shows of one person; `None` when it does not show their profile.
+    /// What the web shows of the person of a hint, or why it shows nothing. Only a look that may decide the hint is paid for.
     async fn profile_of(
         &self,
         ctx: &ActivityContext,
         refresh: &RefreshRef,
         company: &Company,
         hint: &Hint,
-    ) -> Result<Bought<Option<Profile>>, ActivityError> {
-        let Profile { linkedin_public_id, first_name, last_name, .. } = &hint.profile;
+    ) -> Result<Bought<Result<Profile, &'static str>>, ActivityError> {
+        let Profile { linkedin_public_id, first_name, last_name, company: employer, .. } = &hint.profile;
         if linkedin_public_id.is_empty() {
             // A name alone may be anybody's.
-            return Ok(Bought::Value(None));
+            return Ok(Bought::Value(Err("the person's profile is not known")));
+        }
+        if employer.is_empty() && hint.kind.consequence() == Consequence::Stop {
+            return Ok(Bought::Value(Err("it is not known where the person worked")));
         }
         let query = person_query(first_name, last_name);
         Ok(match self.searched(ctx, refresh, company, query).await? {
-            Bought::Value(profiles) => Bought::Value(
-                profiles.into_iter().find(|seen| seen.linkedin_public_id.eq_ignore_ascii_case(linkedin_public_id)),
-            ),
+            Bought::Value(profiles) => {
+                let is_theirs = |seen: &Profile| seen.linkedin_public_id.eq_ignore_ascii_case(linkedin_public_id);
+                let seen = profiles.into_iter().find(is_theirs);
+                Bought::Value(seen.ok_or("the web does not show the person's profile"))
+            }
             Bought::Without(lost) => Bought::Without(lost),
         })
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-/// People whom one question is about.
+/// People whom one question is about; the next refresh asks about others.
 const ASKED_AT_MOST: usize = 20;
 const OUTPUT_TOKENS_PER_MEMBER: u32 = 120;
 
@@ -30,17 +30,18 @@ impl BuyerGroupWork {
         let unknown: Vec<&AtCompany> = members
             .iter()
             .filter(|member| member.role.is_none() || member.asked_title.as_deref() != Some(member.title.as_str()))
-            .take(ASKED_AT_MOST)
             .collect();
         if unknown.is_empty() {
             return Ok(StageDone::default());
         }
-        let (judged, missing) = match self.judged(ctx, refresh, &company, &unknown).await? {
+        // Nobody waits for a role until there is room in a question.
+        let (asked_about, others) = unknown.split_at(unknown.len().min(ASKED_AT_MOST));
+        let (judged, missing) = match self.judged(ctx, refresh, &company, asked_about).await? {
             Bought::Value(judged) => (judged, None),
             Bought::Without(missing) => (BTreeMap::new(), Some(missing)),
         };
         let given: Vec<GivenRole> = (1..)
-            .zip(&unknown)
+            .zip(asked_about)
             .map(|(number, member)| {
                 let asked = if missing.is_none() { Asked::Now(member.title.clone()) } else { Asked::NotNow };
                 match judged.get(&number).filter(|judged| judged.is_certain) {
@@ -54,6 +55,7 @@ impl BuyerGroupWork {
                     None => by_rule(member, asked),
                 }
             })
+            .chain(others.iter().map(|member| by_rule(member, Asked::NotNow)))
             .collect();
         store.give_roles(tenant, &company.id, &given).await.map_err(store_failure)?;
         Ok(missing.map_or_else(StageDone::default, Into::into))

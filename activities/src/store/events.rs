@@ -124,12 +124,12 @@ impl Store {
             return self.events(tenant, false, 1).await;
         }
         let sql = format!(
-            "SELECT {COLUMNS} WHERE tenant = $1 AND id >= $2 AND id < $3 ORDER BY received_at_ms DESC, id DESC LIMIT 10"
+            "SELECT {COLUMNS} WHERE tenant = $1 AND SUBSTR(id, 1, LENGTH($2)) = $2 \
+             ORDER BY received_at_ms DESC, id DESC LIMIT 10"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant)
             .bind(word)
-            .bind(format!("{word}\u{7f}"))
             .fetch_all(self.read())
             .await
             .map_err(|error| self.error(error))?;
@@ -149,6 +149,32 @@ impl Store {
         .await
         .map_err(|error| self.error(error))?;
         Ok(known.is_some())
+    }
+
+    /// Moves an event that concerned nobody, because its account was nobody's, to the tenant who has the account now; whether
+    /// there was one. The store has to be that of the whole installation.
+    pub(crate) async fn take_over_event(
+        &self,
+        tenant: &str,
+        source: &str,
+        event_key: &str,
+    ) -> Result<bool, StoreError> {
+        self.write(|transaction| {
+            async move {
+                let moved = sqlx::query(
+                    "UPDATE events SET tenant = $1 WHERE source = $2 AND event_key = $3 AND tenant <> $1 \
+                     AND account_id IS NULL AND person_id IS NULL AND effect LIKE 'unmatched%'",
+                )
+                .bind(tenant)
+                .bind(source)
+                .bind(event_key)
+                .execute(&mut **transaction)
+                .await?;
+                Ok(moved.rows_affected() == 1)
+            }
+            .boxed()
+        })
+        .await
     }
 
     /// Takes the oldest events, of all tenants, whose workflows nobody has told, and keeps them from others until
@@ -188,13 +214,12 @@ impl Store {
         .await
     }
 
-    /// Events whose workflows nobody has told, of which at most so many are counted.
-    pub(crate) async fn untold(&self, tenant: &str, at_most: i64) -> Result<Untold, StoreError> {
+    /// Events, of all tenants, whose workflows nobody has told; at most so many are counted.
+    pub(crate) async fn untold(&self, at_most: i64) -> Result<Untold, StoreError> {
         let (events, oldest_at_ms) = sqlx::query_as(
-            "SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT received_at_ms FROM events WHERE tenant = $1 \
-             AND signalled_at_ms IS NULL ORDER BY received_at_ms LIMIT $2) AS untold",
+            "SELECT COUNT(*), MIN(received_at_ms) FROM (SELECT received_at_ms FROM events \
+             WHERE signalled_at_ms IS NULL ORDER BY received_at_ms LIMIT $1) AS untold",
         )
-        .bind(tenant)
         .bind(at_most)
         .fetch_one(self.read())
         .await

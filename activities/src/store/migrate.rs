@@ -13,6 +13,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "buyer groups", include_str!("migrations/0006_buyer_groups.sql")),
     (7, "replies", include_str!("migrations/0007_replies.sql")),
     (8, "traces", include_str!("migrations/0008_traces.sql")),
+    (9, "person changes", include_str!("migrations/0009_person_changes.sql")),
 ];
 
 const ROW_SECURITY: &str = include_str!("migrations/row_security.sql");

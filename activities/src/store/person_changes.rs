@@ -1,20 +1,26 @@
 //! Changes in people's working lives: what was told, what it did, and what is still a hint.
 
+mod hints;
+
+pub(crate) use hints::{Hint, Look};
+
+use super::StoreError;
 use super::buyer_groups::add_change;
-use super::enrollments::{end_enrollment, lock_person};
-use super::searches::{from_json, to_json};
+use super::enrollments::end_enrollment;
+use super::searches::to_json;
 use super::touches::release_planned;
-use super::{Store, StoreError};
-use futures::FutureExt;
 use leadflow_workflows::domain::ids::{BusinessId, EnrollmentId};
 use leadflow_workflows::domain::outreach::EnrollmentState;
-use leadflow_workflows::domain::people::{Profile, is_same_business};
-use leadflow_workflows::domain::person_change::{ChangeKind, Consequence, Verdict};
+use leadflow_workflows::domain::people::is_same_business;
+use leadflow_workflows::domain::person_change::{ChangeKind, Consequence};
 use leadflow_workflows::{buyer_group, enrollment};
-use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row};
+use sqlx::AnyConnection;
 use std::collections::BTreeSet;
 use uuid::Uuid;
+
+/// Companies that one name or domain may mean. More are a chain's branches: nobody knows which of them is meant, and every
+/// one of them would be refreshed for money.
+const ALIKE_AT_MOST: u8 = 3;
 
 /// Where a person works now, as somebody told it. What was not told is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +45,8 @@ pub(crate) struct NewChange<'a> {
     pub(crate) is_hint: bool,
     /// The company whose refresh has found it out, and which needs no telling.
     pub(crate) found_by: Option<&'a str>,
+    /// When it happened; never later than now.
+    pub(crate) occurred_at_ms: i64,
     pub(crate) now_ms: i64,
 }
 
@@ -50,120 +58,8 @@ pub(crate) struct ChangeEffect {
     pub(crate) tell: Vec<String>,
 }
 
-/// A hint that a refresh is to look into.
-#[derive(Clone, Debug)]
-pub(crate) struct Hint {
-    pub(crate) id: String,
-    pub(crate) person_id: String,
-    pub(crate) kind: ChangeKind,
-    /// As they were known before.
-    pub(crate) profile: Profile,
-}
-
-impl Store {
-    /// The hints about people of a company that nobody has confirmed yet, the oldest first.
-    pub(crate) async fn open_hints(&self, tenant: &str, business_id: &str) -> Result<Vec<Hint>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT DISTINCT h.id, h.person_id, h.kind, h.told_at_ms, COALESCE(p.linkedin_public_id, '') AS public_id, \
-             p.first_name, p.last_name, h.was_title AS title, h.was_company AS company, p.location \
-             FROM person_changes h JOIN buyer_group_changes c ON c.person_change_id = h.id AND c.tenant = h.tenant \
-             JOIN persons p ON p.id = h.person_id AND p.tenant = h.tenant \
-             WHERE h.tenant = $1 AND c.business_id = $2 AND h.state = 'open' AND p.removed_at_ms IS NULL \
-             ORDER BY h.told_at_ms, h.id",
-        )
-        .bind(tenant)
-        .bind(business_id)
-        .fetch_all(self.read())
-        .await
-        .map_err(|error| self.error(error))?;
-        rows.iter().map(read_hint).collect()
-    }
-
-    /// Decides a hint in a company's refresh by what the person's own profile shows, and lets it have its effect if that bears it out.
-    ///
-    /// Safe to repeat: a hint is decided once.
-    pub(crate) async fn decide_hint(
-        &self,
-        tenant: &str,
-        business_id: &str,
-        hint: &Hint,
-        verdict: Verdict,
-        seen: &Profile,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            async move {
-                lock_person(transaction, self.for_update(), tenant, &hint.person_id).await?;
-                let state: Option<String> =
-                    sqlx::query_scalar("SELECT state FROM person_changes WHERE tenant = $1 AND id = $2")
-                        .bind(tenant)
-                        .bind(&hint.id)
-                        .fetch_optional(&mut **transaction)
-                        .await?;
-                if state.as_deref() != Some("open") {
-                    return Ok(());
-                }
-                let (state, effect) = match verdict {
-                    Verdict::Open => return Ok(()),
-                    Verdict::Refuted => {
-                        let text = "the profile shows nothing of it".to_owned();
-                        ("refuted", ChangeEffect { text, tell: Vec::new() })
-                    }
-                    Verdict::Confirmed => {
-                        let job = NewJob {
-                            company: Some(seen.company.as_str()).filter(|text| !text.is_empty()),
-                            domain: None,
-                            title: Some(seen.title.as_str()).filter(|text| !text.is_empty()),
-                        };
-                        let new = NewChange {
-                            tenant,
-                            person_id: &hint.person_id,
-                            kind: hint.kind,
-                            source: "",
-                            job,
-                            left: NewJob::default(),
-                            is_hint: false,
-                            found_by: Some(business_id),
-                            now_ms,
-                        };
-                        ("confirmed", take_effect(transaction, &new, &hint.id).await?)
-                    }
-                };
-                note(transaction, tenant, &hint.id, state, &effect, Some(now_ms)).await
-            }
-            .boxed()
-        })
-        .await
-    }
-
-    /// The workflows that hints of a company have concerned since `since_ms`: told once more by a repeat.
-    pub(crate) async fn decided_since(
-        &self,
-        tenant: &str,
-        business_id: &str,
-        since_ms: i64,
-    ) -> Result<BTreeSet<String>, StoreError> {
-        let tells: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT h.tell FROM person_changes h JOIN buyer_group_changes c \
-             ON c.person_change_id = h.id AND c.tenant = h.tenant \
-             WHERE h.tenant = $1 AND c.business_id = $2 AND h.state = 'confirmed' AND h.decided_at_ms >= $3",
-        )
-        .bind(tenant)
-        .bind(business_id)
-        .bind(since_ms)
-        .fetch_all(self.read())
-        .await
-        .map_err(|error| self.error(error))?;
-        let mut all = BTreeSet::new();
-        for tell in &tells {
-            all.extend(from_json::<Vec<String>>(tell)?);
-        }
-        Ok(all)
-    }
-}
-
-/// Writes down a change of a person whose row is locked, and lets it have its effect, unless it is a hint: then only the
-/// companies are told, whose refresh looks into it.
+/// Writes down a change of a person whose row is locked, and lets it have its effect, unless something newer has had its own.
+/// Of a hint only the companies are told, whose refresh looks into it.
 pub(crate) async fn add_person_change(
     transaction: &mut AnyConnection,
     new: &NewChange<'_>,
@@ -171,8 +67,8 @@ pub(crate) async fn add_person_change(
     let id = Uuid::now_v7().to_string();
     sqlx::query(
         "INSERT INTO person_changes (id, tenant, person_id, kind, source, company, company_domain, title, was_company, \
-         was_title, state, effect, tell, told_at_ms) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8, company, title, 'open', '', '[]', $9 FROM persons \
+         was_title, state, effect, tell, told_at_ms, occurred_at_ms) \
+         SELECT $1, $2, $3, $4, $5, $6, $7, $8, company, title, 'open', '', '[]', $9, $10 FROM persons \
          WHERE tenant = $2 AND id = $3",
     )
     .bind(&id)
@@ -184,8 +80,15 @@ pub(crate) async fn add_person_change(
     .bind(new.job.domain)
     .bind(new.job.title)
     .bind(new.now_ms)
+    .bind(new.occurred_at_ms)
     .execute(&mut *transaction)
     .await?;
+    if is_outdated(transaction, new).await? {
+        let text = "older than what is known of the person by now: it is only noted".to_owned();
+        let effect = ChangeEffect { text, tell: Vec::new() };
+        note(transaction, new.tenant, &id, "outdated", &effect, Some(new.now_ms)).await?;
+        return Ok(effect);
+    }
     if !new.is_hint {
         let effect = take_effect(transaction, new, &id).await?;
         note(transaction, new.tenant, &id, "applied", &effect, Some(new.now_ms)).await?;
@@ -193,11 +96,14 @@ pub(crate) async fn add_person_change(
     }
     let cause = format!("a hint that somebody {}", new.kind);
     let mut tell = Vec::new();
-    for company in companies(transaction, new).await?.all() {
+    let companies = companies(transaction, new).await?;
+    for company in companies.all() {
         add_change(transaction, new.tenant, company, Some(&id), &cause, new.now_ms).await?;
         tell.push(buyer_group::workflow_id(&BusinessId(company.to_owned())));
     }
-    let text = if tell.is_empty() {
+    let text = if tell.is_empty() && companies.is_unclear {
+        format!("a hint: {}", unclear_company())
+    } else if tell.is_empty() {
         "a hint about somebody at no company known here: nothing is done on a hint alone".to_owned()
     } else {
         format!("a hint; the refresh of {} looks into it", counted(tell.len(), "company", "companies"))
@@ -207,20 +113,44 @@ pub(crate) async fn add_person_change(
     Ok(effect)
 }
 
-/// Tells the companies of a name or domain that something has happened there; the ids of their workflows.
+/// Tells the companies of a name or domain that something has happened there; the ids of their workflows. `None` when too
+/// many go by it, of which none is told.
 pub(crate) async fn add_company_change(
     transaction: &mut AnyConnection,
     tenant: &str,
     company: NewJob<'_>,
     cause: &str,
     now_ms: i64,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Option<Vec<String>>, StoreError> {
+    let Named::These(ids) = named(transaction, tenant, company, None).await? else { return Ok(None) };
     let mut tell = Vec::new();
-    for business_id in named(transaction, tenant, company, None).await? {
+    for business_id in ids {
         add_change(transaction, tenant, &business_id, None, cause, now_ms).await?;
         tell.push(buyer_group::workflow_id(&BusinessId(business_id)));
     }
-    Ok(tell)
+    Ok(Some(tell))
+}
+
+/// Why no company is told.
+pub(crate) fn unclear_company() -> String {
+    format!("more than {ALIKE_AT_MOST} companies here go by what was told, and none is looked at for it")
+}
+
+/// Whether something newer of the person has had its effect, since vendors deliver in any order. What does not say where they
+/// work makes no change of that old; a look at their profile showed what held at that moment.
+async fn is_outdated(transaction: &mut AnyConnection, new: &NewChange<'_>) -> Result<bool, StoreError> {
+    let is_about_work = new.kind.consequence() == Consequence::Stop;
+    let newest_ms: Option<i64> = sqlx::query_scalar(
+        "SELECT MAX(CASE state WHEN 'confirmed' THEN decided_at_ms ELSE COALESCE(occurred_at_ms, told_at_ms) END) \
+         FROM person_changes WHERE tenant = $1 AND person_id = $2 AND state IN ('applied', 'confirmed') \
+         AND ($3 = 0 OR kind IN ('job_changed', 'left_company') OR company IS NOT NULL)",
+    )
+    .bind(new.tenant)
+    .bind(new.person_id)
+    .bind(i64::from(is_about_work))
+    .fetch_one(transaction)
+    .await?;
+    Ok(newest_ms.is_some_and(|newest_ms| new.occurred_at_ms < newest_ms))
 }
 
 /// The companies that a change concerns.
@@ -229,6 +159,15 @@ struct Companies {
     old: BTreeSet<String>,
     /// Where they went.
     new: BTreeSet<String>,
+    /// Too many go by what was told.
+    is_unclear: bool,
+}
+
+/// The companies that somebody means by a domain or a name.
+enum Named {
+    These(BTreeSet<String>),
+    /// More than [`ALIKE_AT_MOST`].
+    TooMany,
 }
 
 impl Companies {
@@ -274,7 +213,10 @@ async fn take_effect(
     }
     let done = if leaves { "stopped" } else { "paused" };
     let groups = counted(companies.all().count(), "company is", "companies are");
-    let text = format!("{cause}: enrollments {done}: {ended}; {groups} looked at again");
+    let mut text = format!("{cause}: enrollments {done}: {ended}; {groups} looked at again");
+    if companies.is_unclear {
+        text = format!("{text}; {}", unclear_company());
+    }
     Ok(ChangeEffect { text, tell })
 }
 
@@ -288,7 +230,7 @@ async fn companies(transaction: &mut AnyConnection, new: &NewChange<'_>) -> Resu
             .await?;
     let went = match new.kind.consequence() {
         Consequence::Stop => named(transaction, new.tenant, new.job, Some(&source)).await?,
-        Consequence::Pause => BTreeSet::new(),
+        Consequence::Pause => Named::These(BTreeSet::new()),
     };
     let known: Vec<(String, String)> = sqlx::query_as(
         "SELECT b.id, b.name FROM businesses b WHERE b.tenant = $1 AND b.source = $3 AND b.id IN \
@@ -300,36 +242,64 @@ async fn companies(transaction: &mut AnyConnection, new: &NewChange<'_>) -> Resu
     .bind(&source)
     .fetch_all(&mut *transaction)
     .await?;
+    let mut is_unclear = false;
+    let went = match went {
+        Named::These(ids) => ids,
+        Named::TooMany => {
+            is_unclear = true;
+            // One of them for certain: where the person is known.
+            ids_of(&known, |name| new.job.company.is_some_and(|company| is_same_business(company, name)))
+        }
+    };
     // A lead of long ago, at a company that the person had left before, is no news there.
-    let there = |name: &str| employer.is_empty() || is_same_business(&employer, name);
-    let mut old: BTreeSet<String> = known.into_iter().filter(|(_, name)| there(name)).map(|(id, _)| id).collect();
-    old.extend(named(transaction, new.tenant, new.left, Some(&source)).await?);
+    let mut old = ids_of(&known, |name| employer.is_empty() || is_same_business(&employer, name));
+    match named(transaction, new.tenant, new.left, Some(&source)).await? {
+        Named::These(ids) => old.extend(ids),
+        Named::TooMany => is_unclear |= old.is_empty(),
+    }
     old.retain(|id| !went.contains(id));
-    Ok(Companies { old, new: went })
+    Ok(Companies { old, new: went, is_unclear })
 }
 
-/// The companies of a domain, or else of a name.
+/// Of companies by id and name, the ids of those whose name is meant.
+fn ids_of(companies: &[(String, String)], is_meant: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    companies.iter().filter(|(_, name)| is_meant(name)).map(|(id, _)| id.clone()).collect()
+}
+
+/// The companies of a domain, or else of a name, unless too many go by it.
 async fn named(
     transaction: &mut AnyConnection,
     tenant: &str,
     job: NewJob<'_>,
     source: Option<&str>,
-) -> Result<BTreeSet<String>, StoreError> {
+) -> Result<Named, StoreError> {
+    let mut found = Named::These(BTreeSet::new());
     for (sql, key) in [
-        ("SELECT id FROM businesses WHERE tenant = $1 AND domain = $2 AND ($3 IS NULL OR source = $3)", job.domain),
         (
-            "SELECT id FROM businesses WHERE tenant = $1 AND LOWER(name) = LOWER($2) AND ($3 IS NULL OR source = $3)",
+            "SELECT id FROM businesses WHERE tenant = $1 AND domain = $2 AND ($3 IS NULL OR source = $3) LIMIT $4",
+            job.domain,
+        ),
+        (
+            "SELECT id FROM businesses WHERE tenant = $1 AND LOWER(name) = LOWER($2) AND ($3 IS NULL OR source = $3) \
+             LIMIT $4",
             job.company,
         ),
     ] {
         let Some(key) = key else { continue };
-        let ids: Vec<String> =
-            sqlx::query_scalar(sql).bind(tenant).bind(key).bind(source).fetch_all(&mut *transaction).await?;
-        if !ids.is_empty() {
-            return Ok(ids.into_iter().collect());
+        let ids: Vec<String> = sqlx::query_scalar(sql)
+            .bind(tenant)
+            .bind(key)
+            .bind(source)
+            .bind(i64::from(ALIKE_AT_MOST) + 1)
+            .fetch_all(&mut *transaction)
+            .await?;
+        if ids.len() > usize::from(ALIKE_AT_MOST) {
+            found = Named::TooMany;
+        } else if !ids.is_empty() {
+            return Ok(Named::These(ids.into_iter().collect()));
         }
     }
-    Ok(BTreeSet::new())
+    Ok(found)
 }
 
 /// Keeps where a person works now. Who has left, and nobody says whereto, works nowhere that is known.
@@ -436,21 +406,4 @@ async fn note(
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
-
-fn read_hint(row: &AnyRow) -> Result<Hint, StoreError> {
-    let kind: String = row.try_get("kind")?;
-    Ok(Hint {
-        id: row.try_get("id")?,
-        person_id: row.try_get("person_id")?,
-        kind: ChangeKind::named(&kind).ok_or_else(|| StoreError::unreadable("kind"))?,
-        profile: Profile {
-            linkedin_public_id: row.try_get("public_id")?,
-            first_name: row.try_get("first_name")?,
-            last_name: row.try_get("last_name")?,
-            title: row.try_get("title")?,
-            company: row.try_get("company")?,
-            location: row.try_get("location")?,
-        },
-    })
 }

@@ -13,10 +13,11 @@ const COUNTED_AT_MOST: i64 = 10_000;
 /// Reads the metrics of an installation.
 #[derive(Clone, Debug)]
 pub struct Metrics {
+    /// Of the whole installation.
     pub store: Store,
     pub gate: Gate,
     pub clock: Clock,
-    /// Whose events, touches and budget are shown.
+    /// Whose touches and budget are shown. Events are counted over all tenants, because whoever tells of them serves all.
     pub tenant: String,
 }
 
@@ -47,7 +48,7 @@ impl Metrics {
     }
 
     async fn read(&self, registry: &Registry) -> Result<(), StoreError> {
-        let untold = self.store.untold(&self.tenant, COUNTED_AT_MOST).await?;
+        let untold = self.store.untold(COUNTED_AT_MOST).await?;
         let in_doubt = self.store.count_in_doubt(&self.tenant, COUNTED_AT_MOST).await?;
         let breakers = self.gate.breakers().await?;
         let budgets = self.gate.budgets(&self.tenant, None).await?;

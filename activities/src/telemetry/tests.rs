@@ -81,8 +81,8 @@ async fn gauges_say_what_the_store_says() {
         let text = metrics(&store).text().await;
         for line in [
             "leadflow_store_up 1",
-            "leadflow_events_untold 2",
-            "leadflow_events_untold_oldest_age_seconds 90",
+            "leadflow_events_untold 3",
+            "leadflow_events_untold_oldest_age_seconds 900",
             "leadflow_touches_in_doubt 0",
             "leadflow_breaker_open{provider=\"gemini\"} 1",
             "leadflow_breaker_open{provider=\"unipile\"} 0",

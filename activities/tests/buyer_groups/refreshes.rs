@@ -2,6 +2,8 @@
 
 use crate::world::{COMPANY, HOUR_MS, KARL, KIM, NOON_MS, ROBIN, TENANT, World, hint};
 use leadflow_activities::outreach::events::ChangeKind;
+use leadflow_activities::store::Backend;
+use leadflow_activities::store::imports::{ImportRow, NewImport};
 use leadflow_activities::store::testing::each_backend;
 use leadflow_sandbox::{FaultKind, FaultRule, Faults, Job, Provider};
 use leadflow_workflows::contract::{Opened, StageDone, StageProblem};
@@ -84,6 +86,23 @@ async fn a_refresh_finds_people_gives_roles_and_looks_addresses_up() {
 }
 
 #[tokio::test]
+async fn the_beginning_of_an_id_finds_a_company_whatever_the_order_of_texts() {
+    each_backend(async |store| {
+        let world = World::start(&store).await;
+        let id = world.business_id(COMPANY).await;
+        if store.backend() == Backend::Postgres {
+            // As in a database that was made for a language, which passes over control characters in its order.
+            let alter = "ALTER TABLE businesses ALTER COLUMN id TYPE TEXT COLLATE \"und-x-icu\"";
+            sqlx::query(alter).execute(store.read()).await.unwrap();
+        }
+        let found = store.matching_companies(TENANT, &id[..30]).await.unwrap();
+        assert_eq!(found.iter().map(|group| group.business_id.as_str()).collect::<Vec<_>>(), [id.as_str()]);
+        assert_eq!(store.matching_companies(TENANT, "ffffffff").await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_company_rests_for_an_hour_and_then_takes_all_that_has_come_in() {
     each_backend(async |store| {
         let mut world = World::start(&store).await;
@@ -119,6 +138,54 @@ async fn without_a_model_the_rule_gives_the_roles() {
         let karl = world.member(KARL).await.unwrap();
         assert_eq!((karl.role.as_deref(), karl.role_by.as_deref()), (Some("decision_maker"), Some("rule")));
         assert!(karl.because.unwrap().contains("decides for the company"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everybody_has_a_role_whether_or_not_there_is_room_in_the_question() {
+    each_backend(async |store| {
+        let mut world = World::start(&store).await;
+        let rows = (1..=30)
+            .map(|line| ImportRow {
+                line,
+                linkedin: Some(format!("sim-colleague-{line}")),
+                first_name: format!("Colleague {line}"),
+                last_name: "Hart".into(),
+                role: "Head of Planning".into(),
+                business: COMPANY.into(),
+                domain: Some("general-mills.example".into()),
+                city: "Minneapolis".into(),
+                country: "us".into(),
+                ..ImportRow::default()
+            })
+            .collect();
+        let new = NewImport { tenant: TENANT.into(), name: "hall".into(), source: "sandbox", rows, now_ms: NOON_MS };
+        store.import_leads(&new).await.unwrap();
+        let mut api_key = None;
+        world.mend(|config| {
+            config.buyer_groups.refresh = MicroUsd(5_000_000);
+            api_key = config.openai.api_key.take();
+        });
+        world.ask().await;
+        let refresh = world.opened().await;
+        world.stage(Stage::People, &refresh).await;
+        world.stage(Stage::Roles, &refresh).await;
+        let members = world.members().await;
+        assert!(members.len() > 30, "{}", members.len());
+        assert!(members.iter().all(|member| member.role_by.as_deref() == Some("rule")), "{members:?}");
+
+        world.mend(|config| config.openai.api_key = api_key);
+        assert_eq!(world.stage(Stage::Roles, &refresh).await, StageDone::default());
+        let asked: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM buyer_group_members WHERE tenant = $1 AND asked_title IS NOT NULL",
+        )
+        .bind(TENANT)
+        .fetch_one(store.read())
+        .await
+        .unwrap();
+        assert_eq!(asked, 20, "as many as one question is about");
+        assert!(world.members().await.iter().all(|member| member.role.is_some()));
     })
     .await;
 }

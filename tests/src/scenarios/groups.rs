@@ -119,7 +119,8 @@ impl<'a> Company<'a> {
         PersonChange {
             event_key: format!("{}/{number}", self.business_id),
             kind: ChangeKind::Promoted,
-            occurred_at_ms: self.lab.stack.clock.now_ms(),
+            // One instant for all: several are on their way at once, and none is to be older than another.
+            occurred_at_ms: MONDAY_MS,
             person: ChangedPerson {
                 linkedin_public_id: Some(self.person.linkedin_public_id.to_lowercase()),
                 ..ChangedPerson::default()

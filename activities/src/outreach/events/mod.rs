@@ -143,12 +143,42 @@ pub(crate) async fn record(
     event: &ProviderEvent,
     by: By,
 ) -> Result<Option<Received>, StoreError> {
+    let account = account(store, &event.account).await?;
+    let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
+    let own = &store.for_tenant(tenant);
+    let recorded = record_for(own, clock, tenant, account.as_ref(), event, by).await?;
+    // What came before its account was anybody's waits with whoever took it in. Through a store that is narrowed to a
+    // tenant the database does not let it go.
+    let is_free = matches!(recorded, Recorded::Elsewhere(_))
+        && account.is_some()
+        && store.take_over_event(tenant, SOURCE, &event.key).await?;
+    let recorded = if is_free { record_for(own, clock, tenant, account.as_ref(), event, by).await? } else { recorded };
+    Ok(match recorded {
+        Recorded::Here(received) => received,
+        Recorded::Elsewhere(received) => Some(received),
+    })
+}
+
+/// Where an event is stored by now.
+enum Recorded {
+    /// With the tenant whose it is; `None` as for [`record`].
+    Here(Option<Received>),
+    /// With another tenant, where it did nothing.
+    Elsewhere(Received),
+}
+
+/// [`record`] for a tenant, through the store of that tenant.
+async fn record_for(
+    store: &Store,
+    clock: Clock,
+    tenant: &str,
+    account: Option<&Account>,
+    event: &ProviderEvent,
+    by: By,
+) -> Result<Recorded, StoreError> {
     // Who takes events in has them told by whoever tells of leftovers, which makes one signal of many.
     let lease_ms = if by == By::Webhook { 0 } else { clock.virtual_ms(LEASE) };
     let body = &to_json(event);
-    let account = &account(store, &event.account).await?;
-    let tenant = account.as_ref().map_or(tenant, |account| &account.tenant);
-    let store = &store.for_tenant(tenant);
     let traceparent = &traces::traceparent();
     store
         .write(|transaction| {
@@ -161,7 +191,7 @@ pub(crate) async fn record(
                     source: SOURCE,
                     event_key: &event.key,
                     kind: kind(&event.what),
-                    account_id: account.as_ref().map(|account| account.id.as_str()),
+                    account_id: account.map(|account| account.id.as_str()),
                     body,
                     is_hint: false,
                     now_ms,
@@ -169,7 +199,8 @@ pub(crate) async fn record(
                     traceparent: traceparent.as_deref(),
                 };
                 let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
-                    Kept::Known(received) => return Ok(Some(received.led_by(lead_ms))),
+                    Kept::Known(received) => return Ok(Recorded::Here(Some(received.led_by(lead_ms)))),
+                    Kept::Elsewhere(received) => return Ok(Recorded::Elsewhere(received)),
                     Kept::Unapplied { id, is_new } => (id, is_new),
                 };
                 let applied = match account {
@@ -185,16 +216,16 @@ pub(crate) async fn record(
                     && !matches!(event.what, EventKind::AccountStatus { .. })
                 {
                     discard(transaction, tenant, &id).await?;
-                    return Ok(None);
+                    return Ok(Recorded::Here(None));
                 }
                 if let Some(person_id) = &applied.person_id
                     && is_removed(transaction, tenant, person_id).await?
                 {
                     forget_body(transaction, tenant, &id).await?;
                 }
-                let account_id = account.as_ref().map(|account| account.id.as_str());
+                let account_id = account.map(|account| account.id.as_str());
                 let received = noted(transaction, tenant, id, is_new, account_id, applied, now_ms).await?;
-                Ok(Some(received.led_by(lead_ms)))
+                Ok(Recorded::Here(Some(received.led_by(lead_ms))))
             }
             .boxed()
         })
@@ -205,6 +236,8 @@ pub(crate) async fn record(
 enum Kept {
     /// It has had its effect.
     Known(Received),
+    /// It is with another tenant, who took it in.
+    Elsewhere(Received),
     /// It is new, or concerned nobody when it came.
     Unapplied { id: String, is_new: bool },
 }
@@ -214,10 +247,9 @@ async fn keep(transaction: &mut AnyConnection, for_update: &str, new: &NewEvent<
         return Ok(Kept::Unapplied { id: new.id.to_owned(), is_new: true });
     }
     let Some(known) = by_key(transaction, new.tenant, new.source, new.event_key, for_update).await? else {
-        // It is stored with another tenant, who had nobody's events until this account was known.
         let event_id = new.id.to_owned();
         let received = Received { event_id, is_new: false, settled: false, tell: Vec::new(), answer_at_ms: None };
-        return Ok(Kept::Known(received));
+        return Ok(Kept::Elsewhere(received));
     };
     if known.person_id.is_none() && known.effect.starts_with(UNMATCHED) {
         return Ok(Kept::Unapplied { id: known.id, is_new: false });

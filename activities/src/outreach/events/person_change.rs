@@ -129,7 +129,7 @@ pub async fn receive_person_change(
                     traceparent: traceparent.as_deref(),
                 };
                 let (id, is_new) = match keep(transaction, store.for_update(), &new).await? {
-                    Kept::Known(received) => return Ok(received.led_by(lead_ms)),
+                    Kept::Known(received) | Kept::Elsewhere(received) => return Ok(received.led_by(lead_ms)),
                     Kept::Unapplied { id, is_new } => (id, is_new),
                 };
                 let for_update = store.for_update();

@@ -84,16 +84,15 @@ impl Store {
     /// The companies that a word means: a name, a domain, the beginning of an id; `last` is the one refreshed last.
     pub async fn matching_companies(&self, tenant: &str, word: &str) -> Result<Vec<GroupSummary>, StoreError> {
         let rest = if word == "last" {
-            "AND g.refreshed_at_ms IS NOT NULL AND $2 <> '' AND $3 <> '' ORDER BY g.refreshed_at_ms DESC, b.id LIMIT 1"
+            "AND g.refreshed_at_ms IS NOT NULL AND $2 <> '' ORDER BY g.refreshed_at_ms DESC, b.id LIMIT 1"
         } else {
-            "AND (LOWER(b.name) = LOWER($2) OR b.domain = LOWER($2) OR (LENGTH($2) >= 4 AND b.id >= $2 AND b.id < $3)) \
-             ORDER BY b.id DESC LIMIT 10"
+            "AND (LOWER(b.name) = LOWER($2) OR b.domain = LOWER($2) \
+             OR (LENGTH($2) >= 4 AND SUBSTR(b.id, 1, LENGTH($2)) = $2)) ORDER BY b.id DESC LIMIT 10"
         };
         let sql = format!("SELECT {SUMMARY} WHERE b.tenant = $1 {rest}");
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant)
             .bind(word)
-            .bind(format!("{word}\u{7f}"))
             .fetch_all(self.read())
             .await
             .map_err(|error| self.error(error))?;

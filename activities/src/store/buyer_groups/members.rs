@@ -97,7 +97,7 @@ impl Store {
         self.write(|transaction| {
             async move {
                 let gone = gone_from(transaction, tenant, company, now_ms).await?;
-                for profile in found.iter().filter(|profile| !gone.contains(&profile.linkedin_public_id)) {
+                for profile in found.iter().filter(|profile| !gone.shown.contains(&profile.linkedin_public_id)) {
                     let person = FoundPerson { profile, email: None, timezone: None, source: &company.source };
                     let stored = store_person(transaction, self.for_update(), tenant, &person, now_ms).await?;
                     if !stored.is_removed {
@@ -105,8 +105,9 @@ impl Store {
                     }
                 }
                 for (person_id, employer) in of_leads(transaction, tenant, &company.id).await? {
-                    // A lead whose person has gone elsewhere since belongs to that group.
-                    if employer.is_empty() || is_same_business(&employer, &company.name) {
+                    // A lead whose person has gone elsewhere since belongs to that group, and one who has left to none.
+                    let is_there = employer.is_empty() || is_same_business(&employer, &company.name);
+                    if is_there && !gone.leads.contains(&person_id) {
                         join(transaction, tenant, &company.id, &person_id, None, now_ms).await?;
                     }
                 }
@@ -281,28 +282,60 @@ async fn of_leads(
     Ok(people)
 }
 
-/// Public ids of those who are known to have left a company lately. The web shows them there for a while.
+/// Those who are known to have left a company, and of whom nothing newer is known.
+#[derive(Debug, Default)]
+struct Gone {
+    /// Public ids of those who left lately: the web shows them there for a while.
+    shown: BTreeSet<String>,
+    /// Ids of those who are leads there, whenever they left: an old lead does not bring them back.
+    leads: BTreeSet<String>,
+}
+
 async fn gone_from(
     transaction: &mut AnyConnection,
     tenant: &str,
     company: &Company,
     now_ms: i64,
-) -> Result<BTreeSet<String>, StoreError> {
-    let left: Vec<(String, String)> = sqlx::query_as(
-        "SELECT p.linkedin_public_id, h.was_company FROM person_changes h \
+) -> Result<Gone, StoreError> {
+    let lately_ms = now_ms - SHOWN_AFTER_LEAVING_MS;
+    // Where they went counts only as somebody signed it; of a hint a look has seen the truth, which is not here.
+    let rows = sqlx::query(
+        "SELECT h.person_id, p.linkedin_public_id, h.was_company, h.decided_at_ms, \
+         CASE h.state WHEN 'applied' THEN h.company END AS went_to, \
+         CASE h.state WHEN 'applied' THEN h.company_domain END AS went_to_domain FROM person_changes h \
          JOIN persons p ON p.id = h.person_id AND p.tenant = h.tenant \
          WHERE h.tenant = $1 AND h.kind IN ('job_changed', 'left_company') AND h.state IN ('applied', 'confirmed') \
-         AND h.decided_at_ms > $2 AND p.linkedin_public_id IS NOT NULL \
+         AND (h.decided_at_ms > $2 OR h.person_id IN \
+         (SELECT person_id FROM leads WHERE tenant = $1 AND business_id = $3)) \
          AND NOT EXISTS (SELECT 1 FROM person_changes n WHERE n.tenant = h.tenant AND n.person_id = h.person_id \
          AND n.kind IN ('job_changed', 'left_company') AND n.state IN ('applied', 'confirmed') \
          AND n.decided_at_ms > h.decided_at_ms)",
     )
     .bind(tenant)
-    .bind(now_ms - SHOWN_AFTER_LEAVING_MS)
+    .bind(lately_ms)
+    .bind(&company.id)
     .fetch_all(transaction)
     .await?;
-    let here = |(_, was_at): &(String, String)| is_same_business(was_at, &company.name);
-    Ok(left.into_iter().filter(here).map(|(public_id, _)| public_id).collect())
+    let mut gone = Gone::default();
+    for row in &rows {
+        let went_to: Option<String> = row.try_get("went_to")?;
+        let went_to_domain: Option<String> = row.try_get("went_to_domain")?;
+        let came = went_to.is_some_and(|name| is_same_business(&name, &company.name))
+            || (went_to_domain.is_some() && went_to_domain == company.domain);
+        let was_at: String = row.try_get("was_company")?;
+        let was_here = is_same_business(&was_at, &company.name);
+        if came || !(was_here || was_at.is_empty()) {
+            continue;
+        }
+        gone.leads.insert(row.try_get("person_id")?);
+        if was_here
+            && row.try_get::<i64, _>("decided_at_ms")? > lately_ms
+            && let Some(public_id) = row.try_get::<Option<String>, _>("linkedin_public_id")?
+        {
+            gone.shown.insert(public_id);
+        }
+    }
+    Ok(gone)
 }
 
 /// Whoever is known to work at another company by now has left this one.

@@ -4,7 +4,7 @@ use super::{Applied, ChangeKind, ChangeScope, PersonChange, Position};
 use crate::outreach::events::{unmatched, whom};
 use crate::store::StoreError;
 use crate::store::events::forget_body;
-use crate::store::person_changes::{NewChange, NewJob, add_company_change, add_person_change};
+use crate::store::person_changes::{NewChange, NewJob, add_company_change, add_person_change, unclear_company};
 use leadflow_workflows::domain::person_change::ChangeKind as Kind;
 
 /// Finds the person, whose row is locked from here on, and lets the change have its effect. A hint has none but to have
@@ -39,6 +39,8 @@ pub(super) async fn apply_person_change(
         left: job(change.previous.as_ref()),
         is_hint: change.is_hint,
         found_by: None,
+        // A vendor whose clock is ahead must not make what comes later look old.
+        occurred_at_ms: change.occurred_at_ms.min(*now_ms),
         now_ms: *now_ms,
     };
     let effect = add_person_change(transaction, &new).await?;
@@ -53,7 +55,10 @@ async fn apply_company_change(scope: &mut ChangeScope<'_>, change: &PersonChange
         _ => return Ok(Applied { effect: "nothing to do".into(), ..Applied::default() }),
     };
     let company = job(change.current.as_ref());
-    let tell = add_company_change(scope.transaction, scope.tenant, company, cause, scope.now_ms).await?;
+    let told = add_company_change(scope.transaction, scope.tenant, company, cause, scope.now_ms).await?;
+    let Some(tell) = told else {
+        return Ok(Applied { effect: format!("{cause}: {}", unclear_company()), ..Applied::default() });
+    };
     if tell.is_empty() {
         return Ok(unmatched("the change is about no company known here"));
     }

@@ -40,6 +40,21 @@ async fn a_change_is_stored_once_and_finds_its_person_by_profile_or_address() {
     .await;
 }
 
+/// A bare note names somebody by the vendor's own id, of which nothing is kept here.
+#[tokio::test]
+async fn a_change_with_no_more_than_a_vendors_id_is_kept_and_concerns_nobody() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.tell_change("evt_1", Some("dana-whitlock"), None, false).await;
+        let received = world.tell_change("evt_2", None, None, true).await;
+        assert!(received.is_new && received.tell.is_empty(), "{received:?}");
+        let unmatched = store.events("default", true, 10).await.unwrap();
+        let keys: Vec<_> = unmatched.iter().map(|event| event.event_key.as_str()).collect();
+        assert_eq!(keys, ["evt_2"], "also not by the id that came with a name before");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_change_about_a_stranger_is_kept_and_can_be_applied_later() {
     each_backend(async |store| {
