@@ -8,7 +8,6 @@ pub use text::own_words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use text::plain;
 
 /// What a message from a person, or from their mailbox, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,18 +97,16 @@ pub fn classify(incoming: &Incoming) -> ReplyKind {
         None => {}
     }
     let own = own_words(incoming.text);
-    // Before the words of leaving: a program may offer to unsubscribe from its own notices.
-    if incoming.is_email
-        && let Some(kind) = automatic::kind(incoming, &own)
-    {
+    let of_program =
+        |rule: fn(&Incoming, &str) -> Option<ReplyKind>| rule(incoming, &own).filter(|_| incoming.is_email);
+    // Before the words of leaving: what is known to be a program may offer to unsubscribe from its own notices.
+    if let Some(kind) = of_program(automatic::proven) {
         return kind;
     }
-    let subject = plain(incoming.subject);
-    if opt_out::asks(&own) || (own.trim().is_empty() && opt_out::asks(&subject)) {
-        ReplyKind::OptOut
-    } else {
-        ReplyKind::Reply
+    if opt_out::asks(&own) || (own.trim().is_empty() && opt_out::asks(incoming.subject)) {
+        return ReplyKind::OptOut;
     }
+    of_program(automatic::by_words).unwrap_or(ReplyKind::Reply)
 }
 
 #[cfg(test)]

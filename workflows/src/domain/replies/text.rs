@@ -96,6 +96,16 @@ pub(super) fn after<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
     })
 }
 
+/// Whether `text` begins with `phrase`, as [`has`] compares them.
+pub(super) fn begins(text: &str, phrase: &str) -> bool {
+    let rest = text.strip_prefix(phrase.trim_end());
+    rest.is_some_and(|rest| !phrase.ends_with(' ') || rest.is_empty() || rest.starts_with(' '))
+}
+
+pub(super) fn begins_any(text: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| begins(text, phrase))
+}
+
 pub(super) fn has_any(text: &str, phrases: &[&str]) -> bool {
     phrases.iter().any(|phrase| has(text, phrase))
 }
@@ -148,5 +158,6 @@ mod tests {
         assert_eq!(sentences("Don't. Why?\nI"), ["dont", "why ?", "i"]);
         assert!(has("we stopped", "stop") && !has("we stopped", "stop ") && has("please stop", "stop "));
         assert!(!has("nonstop", "stop"));
+        assert!(begins("ooo", "ooo ") && begins("ooo until monday", "ooo ") && !begins("oooh", "ooo "));
     }
 }
