@@ -14,8 +14,8 @@ pub(super) fn proven(incoming: &Incoming, own: &str) -> Option<ReplyKind> {
     is_program.then(|| absence_or_receipt(has_any(&text, &AWAY) || has_any(&subject, &AWAY)))
 }
 
-/// What a program wrote that only its words show, or with a header that people's mails have, too; `None` for what a person
-/// wrote, or may have: the message has to read like a note, and nothing in it may be meant for us alone.
+/// What a program wrote that its words show, alone or with a header that people's mails have, too; `None` for what a person
+/// may have written: the message has to read like a note, and nothing in it may be meant for us alone.
 pub(super) fn by_words(incoming: &Incoming, own: &str) -> Option<ReplyKind> {
     let (text, sentences) = (plain(own), sentences(own));
     if text.contains('?') || has_any(&text, &TO_US) || sentences.iter().any(|sentence| is_for_us(sentence)) {
