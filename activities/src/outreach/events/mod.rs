@@ -319,7 +319,10 @@ async fn apply(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, 
         }
         EventKind::Message { is_ours: true, .. } => own::message(scope, event).await,
         EventKind::Message { .. } => incoming::message(scope, event).await,
-        EventKind::Mail { is_ours: true, .. } => own::mail(scope, event).await,
+        // The provider does not always say that a mail was sent; without that, ours could pass for a reply.
+        EventKind::Mail { is_ours, from, .. } if *is_ours || scope.account.writes_from(from) => {
+            own::mail(scope, event).await
+        }
         EventKind::Mail { .. } => incoming::mail(scope, event).await,
         EventKind::AccountStatus { status } => account_status(scope, *status).await,
         EventKind::Opened { tracking_id, .. } | EventKind::Clicked { tracking_id, .. } => {

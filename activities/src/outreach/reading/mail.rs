@@ -27,6 +27,9 @@ impl Reader<'_> {
                 break;
             }
         }
+        for mail in &mut mails {
+            mail.is_ours |= account.writes_from(&mail.from);
+        }
         let addresses: BTreeSet<&str> =
             contacts.iter().flat_map(|contact| contact.addresses.iter().map(String::as_str)).collect();
         let (known, others): (Vec<_>, Vec<_>) = mails.into_iter().partition(|mail| concerns(mail, &addresses));

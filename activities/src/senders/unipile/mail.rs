@@ -1,5 +1,6 @@
 //! What an email is: a person's, a program's, a delivery report, a complaint. The same in lists and in events.
 
+use super::html;
 use super::wire::text;
 use serde_json::Value;
 
@@ -24,8 +25,11 @@ pub(super) struct Report {
     pub(super) complaint_address: Option<String>,
 }
 
-/// Local parts, in small letters, of what writes reports: not every mailbox hands headers on.
-const REPORTERS: [&str; 5] = ["mailer-daemon", "postmaster", "feedback", "fbl", "abuse"];
+/// The local part, in small letters, of what writes nothing but reports: not every mailbox hands headers on.
+const DAEMON: &str = "mailer-daemon";
+/// Those of what writes reports, and of people, too: what it writes has to have one of the fields of a report.
+const REPORTERS: [&str; 4] = ["postmaster", "feedback", "fbl", "abuse"];
+const REPORT_FIELDS: [&str; 4] = ["Final-Recipient", "Original-Recipient", "Reporting-MTA", "Feedback-Type"];
 
 impl Letter {
     pub(super) fn read(mail: &Value) -> Self {
@@ -36,7 +40,10 @@ impl Letter {
             from: text(&mail["from_attendee"], "identifier").unwrap_or_default(),
             to: attendees(&mail["to_attendees"]),
             subject: text(mail, "subject").unwrap_or_default(),
-            text: text(mail, "body_plain").or_else(|| text(mail, "body")).unwrap_or_default(),
+            text: text(mail, "body_plain")
+                .filter(|plain| !plain.trim().is_empty())
+                .or_else(|| text(mail, "body").map(|body| html::words(&body)))
+                .unwrap_or_default(),
             in_reply_to: text(mail, "in_reply_to").or_else(|| text(in_reply_to, "message_id")),
             is_ours: is_sent,
             headers: headers(&mail["headers"]),
@@ -68,9 +75,7 @@ pub(super) fn report(letter: &Letter) -> Report {
     if letter.is_ours {
         return Report::default();
     }
-    let local_part = letter.from.split('@').next().unwrap_or_default().to_lowercase();
-    let content_type = letter.header("content-type").unwrap_or_default();
-    let is_report = REPORTERS.contains(&local_part.as_str()) || content_type.starts_with("multipart/report");
+    let is_report = is_report(letter);
     let is_complaint =
         is_report && letter.field("Feedback-Type").is_some_and(|kind| kind.eq_ignore_ascii_case("abuse"));
     let complaint_address = || letter.address("Original-Rcpt-To").or_else(|| letter.address("Removal-Recipient"));
@@ -80,6 +85,16 @@ pub(super) fn report(letter: &Letter) -> Report {
         bounced_address: (is_report && !is_complaint && is_permanent(letter)).then(|| bounced(letter)).flatten(),
         complaint_address: is_complaint.then(complaint_address).flatten(),
     }
+}
+
+fn is_report(letter: &Letter) -> bool {
+    let local_part = letter.from.split('@').next().unwrap_or_default().to_lowercase();
+    let has_field = || {
+        letter.header("x-failed-recipients").is_some() || REPORT_FIELDS.iter().any(|name| letter.field(name).is_some())
+    };
+    local_part == DAEMON
+        || letter.header("content-type").is_some_and(|kind| kind.starts_with("multipart/report"))
+        || (REPORTERS.contains(&local_part.as_str()) && has_field())
 }
 
 /// What only answering programs write. A report of a failure has no sender to answer to.
@@ -193,6 +208,25 @@ mod tests {
         }));
         assert_eq!(report.complaint_address.as_deref(), Some("dana@nordhafen.example"));
         assert!(report.auto_submitted && report.bounced_address.is_none());
+    }
+
+    #[test]
+    fn people_write_from_addresses_of_programs() {
+        for name in REPORTERS {
+            let from = json!({ "identifier": format!("{name}@nordhafen.example") });
+            assert_eq!(of(&json!({ "from_attendee": from, "body_plain": "STOP" })), Report::default(), "{name}");
+            let headers = json!({ "Content-Type": "multipart/report; report-type=feedback-report" });
+            assert!(of(&json!({ "from_attendee": from, "body_plain": "", "headers": headers })).auto_submitted);
+        }
+        assert!(from_daemon("No such user.").auto_submitted);
+    }
+
+    #[test]
+    fn a_mail_without_plain_text_is_read_without_its_tags() {
+        for plain in [json!(null), json!(" \r\n")] {
+            let letter = Letter::read(&json!({ "body": "<div dir=\"ltr\">STOP</div>", "body_plain": plain }));
+            assert_eq!(letter.text, "STOP");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod errors;
 mod events;
+mod html;
 mod mail;
 mod times;
 mod webhooks;

@@ -68,8 +68,25 @@ fn is_head(line: &str, next: &str) -> bool {
 
 /// The sentences of a text, each as [`plain`] makes it; a question ends with ` ?`.
 pub(super) fn sentences(text: &str) -> Vec<String> {
-    let pieces = text.split_inclusive(['.', '!', '?', ';', '\n']);
-    pieces.map(plain).filter(|sentence| !sentence.is_empty()).collect()
+    let mut sentences = Vec::new();
+    let mut start = 0;
+    for (at, mark) in text.char_indices().filter(|(_, mark)| ".!?;\n".contains(*mark)) {
+        if mark != '.' || ends_sentence(&text[start..at], &text[at + 1..]) {
+            sentences.push(plain(&text[start..=at]));
+            start = at + 1;
+        }
+    }
+    sentences.push(plain(&text[start..]));
+    sentences.retain(|sentence| !sentence.is_empty());
+    sentences
+}
+
+/// A dot stands within addresses, too, and behind a day: `13. März`.
+fn ends_sentence(before: &str, behind: &str) -> bool {
+    let last = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let is_day = (1..=2).contains(&last.len()) && last.bytes().all(|byte| byte.is_ascii_digit());
+    let is_followed = behind.trim_start_matches(' ').starts_with(char::is_alphanumeric);
+    !behind.starts_with(char::is_alphanumeric) && !(is_day && is_followed)
 }
 
 /// Small letters without accents; everything but letters, digits and question marks becomes one space.
@@ -88,12 +105,27 @@ pub(super) fn has(text: &str, phrase: &str) -> bool {
 
 /// What follows the first place where [`has`] finds the phrase.
 pub(super) fn after<'a>(text: &'a str, phrase: &str) -> Option<&'a str> {
+    around(text, phrase).map(|(_, behind)| behind)
+}
+
+/// What stands before the first place where [`has`] finds the phrase, and what follows it.
+pub(super) fn around<'a>(text: &'a str, phrase: &str) -> Option<(&'a str, &'a str)> {
     text.match_indices(phrase.trim_end()).find_map(|(start, found)| {
-        let rest = &text[start + found.len()..];
-        let begins = start == 0 || text.as_bytes()[start - 1] == b' ';
-        let ends = !phrase.ends_with(' ') || rest.is_empty() || rest.starts_with(' ');
-        (begins && ends).then_some(rest)
+        let (before, behind) = (&text[..start], &text[start + found.len()..]);
+        let begins = before.is_empty() || before.ends_with(' ');
+        let ends = !phrase.ends_with(' ') || behind.is_empty() || behind.starts_with(' ');
+        (begins && ends).then_some((before, behind))
     })
+}
+
+/// Whether `text` begins with `phrase`, as [`has`] compares them.
+pub(super) fn begins(text: &str, phrase: &str) -> bool {
+    let rest = text.strip_prefix(phrase.trim_end());
+    rest.is_some_and(|rest| !phrase.ends_with(' ') || rest.is_empty() || rest.starts_with(' '))
+}
+
+pub(super) fn begins_any(text: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| begins(text, phrase))
 }
 
 pub(super) fn has_any(text: &str, phrases: &[&str]) -> bool {
@@ -146,7 +178,9 @@ mod tests {
         assert_eq!(plain("Désinscription, s’il vous plaît !"), "desinscription s il vous plait");
         assert_eq!(plain("De\u{301}sinscription"), "desinscription");
         assert_eq!(sentences("Don't. Why?\nI"), ["dont", "why ?", "i"]);
+        assert_eq!(sentences("Bis 13. März weg. An x@y.example."), ["bis 13 marz weg", "an x y example"]);
         assert!(has("we stopped", "stop") && !has("we stopped", "stop ") && has("please stop", "stop "));
         assert!(!has("nonstop", "stop"));
+        assert!(begins("ooo", "ooo ") && begins("ooo until monday", "ooo ") && !begins("oooh", "ooo "));
     }
 }

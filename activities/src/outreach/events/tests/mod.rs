@@ -377,6 +377,28 @@ async fn an_echo_of_our_own_mail_is_no_reply_whatever_it_says() {
 }
 
 #[tokio::test]
+async fn a_mail_from_the_accounts_own_address_is_ours_whatever_the_provider_calls_it() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.run("UPDATE accounts SET address = 'owner1@senders.example' WHERE id = 'a1'").await;
+        let mail = r#"{"kind":"email","to_name":"Dana","to_address":"dana@nordhafen.example","subject":"Kegs","html":"x","reply_to":null,"headers":[]}"#;
+        let touch = world.touch("e1", "email", "unknown", Some(mail), None).await;
+        let named = world.own_mail("eml_1", "Kegs", "trk_1", "<m1@senders.example>");
+        let unnamed = named.replace("mail_sent", "mail_received").replace("\"sent\"", "\"inbox\"");
+        assert_ne!(named, unnamed);
+        let received = world.receive(&unnamed.replace("owner1@senders", "Owner1@Senders")).await;
+        assert!(received.settled, "{received:?}");
+        assert_eq!(world.touch_of(&touch).await.0, "sent");
+        let stop = world.mail("eml_2", "OWNER1@senders.example", "Re: Kegs", "STOP", Some("<m1@senders.example>"));
+        world.receive(&stop).await;
+        assert!(store.replies("default", "dana").await.unwrap().is_empty());
+        assert!(store.suppressions("default").await.unwrap().is_empty());
+        assert_eq!((world.enrollment("e1").await.0, world.paused("e1").await), ("scheduled".into(), None));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn events_of_strangers_are_kept_and_can_be_applied_later() {
     each_backend(async |store| {
         let world = World::new(&store).await;
