@@ -155,21 +155,15 @@ fn spread(request: &PlanRequest<'_>, first_ms: i64, horizon_ms: i64) -> Vec<(i64
     let (mut at_ms, mut missing_ms) = (first_ms, SPREAD_MS);
     while missing_ms > 0 && at_ms < horizon_ms {
         let close_ms = common_close(request, at_ms).min(horizon_ms);
-        let last_ms = (close_ms - LATE_MS).max(at_ms);
+        let last_ms = (close_ms - LATE_MS).max(at_ms + 1);
         let end_ms = if spread.is_empty() { last_ms } else { last_ms.min(at_ms + missing_ms) };
-        if end_ms > at_ms {
-            spread.push((at_ms, end_ms));
-        }
+        spread.push((at_ms, end_ms));
         missing_ms -= end_ms - at_ms;
         at_ms = close_ms;
         let both = |at_ms| request.lead.next_open(request.sender.next_open(at_ms));
         while at_ms < horizon_ms && both(at_ms) > at_ms {
             at_ms = both(at_ms);
         }
-    }
-    if spread.is_empty() {
-        // The hours are never longer than a delay.
-        spread.push((first_ms, common_close(request, first_ms).min(horizon_ms)));
     }
     spread
 }
