@@ -1,6 +1,7 @@
 //! The providers' books against ours, call by call.
 
 use crate::lab::Lab;
+use leadflow_activities::store::Store;
 use leadflow_sandbox::{LedgerEntry, Provider};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,7 +96,10 @@ pub fn billed(ledger: &[LedgerEntry]) -> u64 {
 
 pub async fn calls(lab: &Lab) -> anyhow::Result<Vec<Call>> {
     let select = "SELECT call_id, state, bound_micro_usd, cost_micro_usd FROM api_usage_logs ORDER BY call_id";
-    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(select).fetch_all(lab.stack.store.read()).await?;
+    // Of all tenants: a provider does not know them.
+    let store = Store::connect(&lab.stack.config.store).await?;
+    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(select).fetch_all(store.read()).await?;
+    store.close().await;
     rows.into_iter()
         .map(|(call_id, state, bound, cost)| {
             Ok(Call { call_id, state, bound_microusd: bound.try_into()?, cost_microusd: cost.try_into()? })

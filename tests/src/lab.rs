@@ -3,6 +3,8 @@
 use crate::kill_points;
 use anyhow::{Context, bail};
 use leadflow_activities::config::Config;
+use leadflow_activities::gate::Gate;
+use leadflow_activities::store::Store;
 use leadflow_activities::store::leads::{Lead, SearchKey};
 use leadflow_activities::store::searches::{Progress, Search};
 use leadflow_clock::Clock;
@@ -107,6 +109,16 @@ impl Lab {
 
     pub fn launcher(&self) -> Launcher {
         self.stack.launcher()
+    }
+
+    /// What steers the searches of another tenant, whom the database keeps apart.
+    pub async fn launcher_of(&self, tenant: &str) -> anyhow::Result<Launcher> {
+        let store = Store::connect(&self.stack.config.store).await?.for_tenant(tenant);
+        let mut launcher = self.launcher();
+        tenant.clone_into(&mut launcher.config.tenant);
+        launcher.gate =
+            Gate::new(store.clone(), launcher.clock, launcher.config.budgets.clone(), launcher.config.timings);
+        Ok(Launcher { store, ..launcher })
     }
 
     pub async fn search(&self, brief: Brief) -> anyhow::Result<SearchId> {

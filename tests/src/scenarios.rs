@@ -173,17 +173,16 @@ async fn raise_when_over_budget(lab: &Lab, id: &SearchId) -> anyhow::Result<()> 
 
 /// Finds out who would be a lead, under another tenant, and lets the model refuse to write about the business of one.
 async fn refuse_one_lead(lab: &Lab) -> anyhow::Result<()> {
-    let mut launcher = lab.launcher();
-    "scout".clone_into(&mut launcher.config.tenant);
+    let launcher = lab.launcher_of("scout").await?;
     let id = launcher.start(Start::new(Scenario::WithGaps.brief())).await.or_say()?;
     let leads = lab
         .until("the scout's search ends", async || {
-            let search = lab.stack.store.search("scout", id.as_str()).await?.context("the search is stored")?;
+            let search = launcher.store.search("scout", id.as_str()).await?.context("the search is stored")?;
             if !search.is_finished() {
                 return Ok(None);
             }
             let key = leadflow_activities::store::leads::SearchKey { tenant: "scout", id: id.as_str() };
-            Ok(Some(lab.stack.store.all_leads(key).await?))
+            Ok(Some(launcher.store.all_leads(key).await?))
         })
         .await?;
     let refused = leads.get(REFUSED_LEAD).context("the scout found too few leads")?;

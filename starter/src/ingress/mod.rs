@@ -23,7 +23,7 @@ use problem::Problem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use telling::{Nudge, Telling};
+use telling::{Busy, Nudge, Telling};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -63,6 +63,7 @@ struct Shared {
     tenant: Arc<str>,
     doors: Arc<Doors>,
     nudge: Nudge,
+    busy: Busy,
 }
 
 impl Ingress {
@@ -79,7 +80,8 @@ impl Ingress {
         })?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
-        let (telling, nudge) = Telling::start(options.store.clone(), options.teller, options.clock);
+        let busy = Busy::default();
+        let (telling, nudge) = Telling::start(options.store.clone(), options.teller, options.clock, busy.clone());
         let api = options.api.map(|api| api::router(api, options.store.clone(), stopped.clone()));
         let shared = Shared {
             store: options.store,
@@ -87,6 +89,7 @@ impl Ingress {
             tenant: options.tenant.into(),
             doors: Arc::new(options.doors),
             nudge,
+            busy,
         };
         let serve = axum::serve(listener, router(shared, api.unwrap_or_default())).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;

@@ -115,8 +115,10 @@ async fn a_search_that_continues_as_new_finds_the_same() {
         let leads = lab.leads(&id).await.unwrap();
 
         // Another tenant knows none of these people yet.
+        let launcher = lab.launcher_of("other").await.unwrap();
+        lab.stack.store = launcher.store.clone();
         "other".clone_into(&mut lab.stack.config.tenant);
-        let id = lab.launcher().start(Start::new(brief(Some(30)))).await.or_say().unwrap();
+        let id = launcher.start(Start::new(brief(Some(30)))).await.or_say().unwrap();
         assert_eq!(lab.finished(&id).await.unwrap(), "completed");
         let runs = history::runs(&lab.stack.client, &workflow_id(&id)).await.or_say().unwrap();
         assert_eq!(runs.len(), 1);
