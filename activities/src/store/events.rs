@@ -296,35 +296,54 @@ pub(crate) async fn by_key(
     row.as_ref().map(read_event).transpose()
 }
 
-/// Writes down what an event did. With nobody to tell, all are told.
+/// Writes down what an event did; of one about somebody who asked not to be processed only that it came. With nobody to tell,
+/// all are told. Gives the instant until which a call may begin that was claimed for the person or for an enrollment of these.
 pub(crate) async fn note_effect(
     transaction: &mut AnyConnection,
     tenant: &str,
     id: &str,
     effect: &Effect<'_>,
+    enrollments: &[&str],
     now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE events SET account_id = $3, person_id = $4, effect = $5, tell = $6, signalled_at_ms = $7 \
-         WHERE tenant = $1 AND id = $2",
-    )
-    .bind(tenant)
-    .bind(id)
-    .bind(effect.account_id)
-    .bind(effect.person_id)
-    .bind(effect.text)
-    .bind(to_json(effect.tell))
-    .bind(effect.tell.is_empty().then_some(now_ms))
-    .execute(transaction)
-    .await?;
-    Ok(())
+) -> Result<Option<i64>, StoreError> {
+    let sql = format!(
+        "UPDATE events SET account_id = $3, person_id = $4, effect = $5, tell = $6, signalled_at_ms = $7, \
+         body = CASE WHEN EXISTS (SELECT 1 FROM persons WHERE tenant = $1 AND id = $4 AND removed_at_ms IS NOT NULL) \
+         THEN '{{}}' ELSE body END WHERE tenant = $1 AND id = $2 RETURNING ({})",
+        claimed_calls(4, 8, enrollments.len())
+    );
+    let update = sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(tenant)
+        .bind(id)
+        .bind(effect.account_id)
+        .bind(effect.person_id)
+        .bind(effect.text)
+        .bind(to_json(effect.tell))
+        .bind(effect.tell.is_empty().then_some(now_ms));
+    let update = enrollments.iter().fold(update, |update, id| update.bind(*id));
+    Ok(update.fetch_optional(transaction).await?.flatten())
 }
 
-/// Keeps of an event only that it came, because it is about somebody who asked not to be processed.
-pub(crate) async fn forget_body(transaction: &mut AnyConnection, tenant: &str, id: &str) -> Result<(), StoreError> {
-    let forget = sqlx::query("UPDATE events SET body = '{}' WHERE tenant = $1 AND id = $2");
-    forget.bind(tenant).bind(id).execute(transaction).await?;
-    Ok(())
+/// The instant until which a call may begin that was claimed for a person or for one of these enrollments.
+pub(crate) async fn call_begins_by(
+    connection: &mut AnyConnection,
+    tenant: &str,
+    person_id: Option<&str>,
+    enrollments: &[&str],
+) -> Result<Option<i64>, StoreError> {
+    let select = sqlx::query_scalar(AssertSqlSafe(claimed_calls(2, 3, enrollments.len()))).bind(tenant).bind(person_id);
+    let select = enrollments.iter().fold(select, |select, id| select.bind(*id));
+    Ok(select.fetch_one(connection).await?)
+}
+
+/// With the tenant as the first parameter.
+fn claimed_calls(person: usize, first_enrollment: usize, enrollments: usize) -> String {
+    let places: Vec<String> = (0..enrollments).map(|index| format!(", ${}", first_enrollment + index)).collect();
+    format!(
+        "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND state = 'calling' \
+         AND (person_id = ${person} OR enrollment_id IN (''{}))",
+        places.concat()
+    )
 }
 
 /// Forgets an event that concerns nobody here.

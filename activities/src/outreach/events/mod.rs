@@ -28,8 +28,7 @@ use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
 use crate::store::accounts::{ACCOUNT_COLUMNS, Account, read_account_row, set_account_state};
 use crate::store::enrollments::lock_account;
-use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, discard, forget_body, insert, note_effect};
-use crate::store::persons::is_removed;
+use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, call_begins_by, discard, insert, note_effect};
 use crate::store::searches::{from_json, to_json};
 use crate::store::{Store, StoreError};
 use crate::telemetry::traces;
@@ -218,11 +217,6 @@ async fn record_for(
                     discard(transaction, tenant, &id).await?;
                     return Ok(Recorded::Here(None));
                 }
-                if let Some(person_id) = &applied.person_id
-                    && is_removed(transaction, tenant, person_id).await?
-                {
-                    forget_body(transaction, tenant, &id).await?;
-                }
                 let account_id = account.map(|account| account.id.as_str());
                 let received = noted(transaction, tenant, id, is_new, account_id, applied, now_ms).await?;
                 Ok(Recorded::Here(Some(received.led_by(lead_ms))))
@@ -272,8 +266,9 @@ async fn noted(
 ) -> Result<Received, StoreError> {
     let Applied { person_id, effect: text, tell, settled } = &applied;
     let person_id = person_id.as_deref();
-    note_effect(transaction, tenant, &event_id, &Effect { account_id, person_id, text, tell }, now_ms).await?;
-    let answer_at_ms = answer_at_ms(transaction, tenant, person_id, tell, now_ms).await?;
+    let effect = Effect { account_id, person_id, text, tell };
+    let begin_by_ms = note_effect(transaction, tenant, &event_id, &effect, &enrollments(tell), now_ms).await?;
+    let answer_at_ms = begin_by_ms.filter(|at_ms| *at_ms > now_ms);
     Ok(Received { event_id, is_new, settled: *settled, tell: applied.tell, answer_at_ms })
 }
 
@@ -299,17 +294,13 @@ async fn answer_at_ms(
     tell: &[String],
     now_ms: i64,
 ) -> Result<Option<i64>, StoreError> {
-    let enrollments: Vec<&str> = tell.iter().filter_map(|id| id.strip_prefix("enrollment/")).collect();
-    let places: Vec<String> = (0..enrollments.len()).map(|index| format!(", ${}", index + 3)).collect();
-    let sql = format!(
-        "SELECT MAX(call_begin_by_ms) FROM touches WHERE tenant = $1 AND state = 'calling' \
-         AND (person_id = $2 OR enrollment_id IN (''{}))",
-        places.concat()
-    );
-    let select = sqlx::query_scalar(AssertSqlSafe(sql)).bind(tenant).bind(person_id.unwrap_or("nobody"));
-    let select = enrollments.iter().fold(select, |select, id| select.bind(*id));
-    let begin_by_ms: Option<i64> = select.fetch_one(&mut *transaction).await?;
+    let begin_by_ms = call_begins_by(transaction, tenant, person_id, &enrollments(tell)).await?;
     Ok(begin_by_ms.filter(|at_ms| *at_ms > now_ms))
+}
+
+/// The enrollments among the workflows that are to look.
+fn enrollments(tell: &[String]) -> Vec<&str> {
+    tell.iter().filter_map(|id| id.strip_prefix("enrollment/")).collect()
 }
 
 async fn apply(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {

@@ -92,8 +92,6 @@ struct ChangeScope<'t> {
     transaction: &'t mut AnyConnection,
     for_update: &'static str,
     tenant: &'t str,
-    /// The row of the event.
-    event_id: &'t str,
     /// The vendor.
     source: &'t str,
     now_ms: i64,
@@ -133,7 +131,7 @@ pub async fn receive_person_change(
                     Kept::Unapplied { id, is_new } => (id, is_new),
                 };
                 let for_update = store.for_update();
-                let mut scope = ChangeScope { transaction, for_update, tenant, event_id: &id, source, now_ms };
+                let mut scope = ChangeScope { transaction, for_update, tenant, source, now_ms };
                 let applied = apply::apply_person_change(&mut scope, change).await?;
                 let received = noted(transaction, tenant, id.clone(), is_new, None, applied, now_ms).await?;
                 Ok(received.led_by(lead_ms))

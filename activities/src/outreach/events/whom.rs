@@ -95,14 +95,13 @@ pub(super) async fn known_by(
     public_id: Option<&str>,
     emails: &[String],
 ) -> Result<Option<String>, StoreError> {
-    let by_profile = "SELECT id FROM persons WHERE tenant = $1 AND linkedin_public_id = $2";
-    let by_address = "SELECT id FROM persons WHERE tenant = $1 AND (email = $2 \
-         OR id IN (SELECT person_id FROM person_emails WHERE tenant = $1 AND email = $2)) ORDER BY id LIMIT 1";
+    let by_profile = "linkedin_public_id = $2";
+    let by_address = "id = (SELECT MIN(known.id) FROM (SELECT id FROM persons WHERE tenant = $1 AND email = $2 \
+         UNION ALL SELECT person_id FROM person_emails WHERE tenant = $1 AND email = $2) AS known)";
     let keys = public_id.map(|id| (by_profile, id));
-    for (sql, key) in keys.into_iter().chain(emails.iter().map(|email| (by_address, email.as_str()))) {
-        let person_id = sqlx::query_scalar(sql).bind(tenant).bind(key).fetch_optional(&mut *transaction).await?;
-        if let Some(person_id) = person_id {
-            return lock(transaction, for_update, tenant, person_id).await.map(Some);
+    for (condition, key) in keys.into_iter().chain(emails.iter().map(|email| (by_address, email.as_str()))) {
+        if let Some(person_id) = lock_where(transaction, for_update, tenant, condition, key).await? {
+            return Ok(Some(person_id));
         }
     }
     Ok(None)
@@ -142,15 +141,32 @@ pub(super) async fn lock(
     transaction: &mut AnyConnection,
     for_update: &str,
     tenant: &str,
-    mut person_id: String,
+    person_id: String,
 ) -> Result<String, StoreError> {
-    let sql = format!("SELECT merged_into FROM persons WHERE tenant = $1 AND id = $2{for_update}");
+    Ok(lock_where(transaction, for_update, tenant, "id = $2", &person_id).await?.unwrap_or(person_id))
+}
+
+/// [`lock`] for the one person whom a condition on `$2` finds.
+async fn lock_where(
+    transaction: &mut AnyConnection,
+    for_update: &str,
+    tenant: &str,
+    condition: &str,
+    key: &str,
+) -> Result<Option<String>, StoreError> {
+    let select =
+        |condition: &str| format!("SELECT id, merged_into FROM persons WHERE tenant = $1 AND {condition}{for_update}");
+    let (mut sql, mut key) = (select(condition), key.to_owned());
+    let mut last = None;
     loop {
-        let select = sqlx::query_scalar(AssertSqlSafe(sql.clone())).bind(tenant).bind(&person_id);
-        let merged_into: Option<Option<String>> = select.fetch_optional(&mut *transaction).await?;
-        match merged_into.flatten() {
-            Some(survivor) if survivor != person_id => person_id = survivor,
-            _ => return Ok(person_id),
+        let found =
+            sqlx::query_as(AssertSqlSafe(sql)).bind(tenant).bind(&key).fetch_optional(&mut *transaction).await?;
+        let Some((id, merged_into)): Option<(String, Option<String>)> = found else { return Ok(last) };
+        match merged_into {
+            Some(survivor) if survivor != id => {
+                (sql, key, last) = (select("id = $2"), survivor.clone(), Some(survivor))
+            }
+            _ => return Ok(Some(id)),
         }
     }
 }

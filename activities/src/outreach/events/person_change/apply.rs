@@ -3,7 +3,6 @@
 use super::{Applied, ChangeKind, ChangeScope, PersonChange, Position};
 use crate::outreach::events::{unmatched, whom};
 use crate::store::StoreError;
-use crate::store::events::forget_body;
 use crate::store::person_changes::{NewChange, NewJob, add_company_change, add_person_change, unclear_company};
 use leadflow_workflows::domain::person_change::ChangeKind as Kind;
 
@@ -14,7 +13,7 @@ pub(super) async fn apply_person_change(
     change: &PersonChange,
 ) -> Result<Applied, StoreError> {
     let Some(kind) = of_a_person(change.kind) else { return apply_company_change(scope, change).await };
-    let ChangeScope { transaction, for_update, tenant, event_id, source, now_ms } = scope;
+    let ChangeScope { transaction, for_update, tenant, source, now_ms } = scope;
     let (public_id, emails) = (change.person.linkedin_public_id.as_deref(), &change.person.emails);
     let Some(person_id) = whom::known_by(transaction, for_update, tenant, public_id, emails).await? else {
         return Ok(unmatched("the change is about nobody known here"));
@@ -26,7 +25,6 @@ pub(super) async fn apply_person_change(
             .fetch_one(&mut **transaction)
             .await?;
     if removed_at_ms.is_some() {
-        forget_body(transaction, tenant, event_id).await?;
         let effect = "the person asked not to be processed: nothing is kept".into();
         return Ok(Applied { person_id: Some(person_id), effect, ..Applied::default() });
     }
