@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
@@ -24,8 +24,10 @@ const SWEEP: Duration = Duration::from_secs(5);
 const GATHER: Duration = Duration::from_millis(50);
 /// With more events than so many waiting for an answer, workflows wait, too, but no longer than [`POLITE_FOR`].
 const FEW_EVENTS: usize = 2;
-const POLITE_FOR: Duration = Duration::from_millis(500);
-const POLITE_LOOK: Duration = Duration::from_millis(25);
+const POLITE_FOR: Duration = Duration::from_millis(100);
+const POLITE_LOOK: Duration = Duration::from_millis(10);
+/// So many workflows are told at once, so that what they do then does not come all together.
+const AT_ONCE: usize = 4;
 /// How long the end of the program may take; what is left then is told by the next one.
 const LAST: Duration = Duration::from_secs(10);
 
@@ -57,21 +59,26 @@ impl Drop for OnItsWay {
 struct Polite {
     teller: Arc<dyn Teller>,
     busy: Busy,
+    turns: Semaphore,
 }
 
 impl Polite {
-    async fn give_way(&self) {
+    /// A turn to tell somebody, as long as it is kept.
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed.
+        let turn = self.turns.acquire().await.ok();
         let began = Instant::now();
         while self.busy.0.load(Ordering::Relaxed) > FEW_EVENTS && began.elapsed() < POLITE_FOR {
             sleep(POLITE_LOOK).await;
         }
+        turn
     }
 }
 
 impl Teller for Polite {
     fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
         async move {
-            self.give_way().await;
+            let _turn = self.turn().await;
             self.teller.look(tenant, workflow_id).await
         }
         .boxed()
@@ -79,7 +86,7 @@ impl Teller for Polite {
 
     fn start(&self, request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
         async move {
-            self.give_way().await;
+            let _turn = self.turn().await;
             self.teller.start(request).await
         }
         .boxed()
@@ -108,7 +115,7 @@ impl Nudge {
 
 impl Telling {
     pub(super) fn start(store: Store, teller: Arc<dyn Teller>, clock: Clock, busy: Busy) -> (Self, Nudge) {
-        let teller = Polite { teller, busy };
+        let teller = Polite { teller, busy, turns: Semaphore::new(AT_ONCE) };
         let (nudge, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (nudged, stopped) = (Arc::clone(&nudge), Arc::clone(&stop));
         let task = tokio::spawn(async move {
