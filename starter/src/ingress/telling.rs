@@ -26,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(50);
 const FEW_EVENTS: usize = 2;
 const POLITE_FOR: Duration = Duration::from_millis(100);
 const POLITE_LOOK: Duration = Duration::from_millis(10);
-/// So many workflows are told at once, so that what they do then does not come all together.
+/// Meanwhile so many workflows are told at once, so that what they do then does not come all together.
 const AT_ONCE: usize = 4;
 /// How long the end of the program may take; what is left then is told by the next one.
 const LAST: Duration = Duration::from_secs(10);
@@ -63,8 +63,11 @@ struct Polite {
 }
 
 impl Polite {
-    /// A turn to tell somebody, as long as it is kept.
+    /// A turn to tell somebody, as long as it is kept; nobody needs one when hardly an event is on its way.
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        if self.busy.0.load(Ordering::Relaxed) <= FEW_EVENTS {
+            return None;
+        }
         // Never closed.
         let turn = self.turns.acquire().await.ok();
         let began = Instant::now();
