@@ -30,6 +30,7 @@ use serde::Serialize;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Slow enough that a machine of two cores keeps up with 1,000 leads at once.
 const OUTREACH_SPEED: f64 = 1_500.0;
@@ -89,14 +90,17 @@ struct OutreachKillArgs {
     kills: Option<u32>,
 }
 
-/// Have 1,000 people reply at once: whether any is contacted after, and how soon their enrollments end
+/// Have 1,000 people reply, five a second, in the midst of their mails: whether any is contacted after, and how soon it ends
 ///
-/// Example: bench reply --enrollments 200
+/// Example: bench reply --enrollments 200 --every-ms 0
 #[derive(Args, Debug)]
 struct ReplyArgs {
     /// Another number; the document is then only printed
     #[arg(long, value_name = "COUNT")]
     enrollments: Option<usize>,
+    /// Another time from one reply to the next, zero for all at once; the document is then only printed
+    #[arg(long, value_name = "MILLISECONDS")]
+    every_ms: Option<u64>,
 }
 
 /// Open 10,000 enrollments that all wait, and look at the memory of the worker
@@ -223,7 +227,8 @@ async fn run_outreach_kill(args: &OutreachKillArgs, json: bool) -> Result<(), Fa
 }
 
 async fn run_reply(args: &ReplyArgs, json: bool) -> Result<(), Failure> {
-    let measured = reply_wins::run(Setup::new(None), args.enrollments.unwrap_or(1_000)).await.map_err(failed)?;
+    let every = Duration::from_millis(args.every_ms.unwrap_or(200));
+    let measured = reply_wins::run(Setup::new(None), args.enrollments.unwrap_or(1_000), every).await.map_err(failed)?;
     let ReplyReport { open, answered, closed, late_calls, .. } = measured;
     let mut problems = Vec::new();
     if late_calls > 0 {
@@ -233,7 +238,7 @@ async fn run_reply(args: &ReplyArgs, json: bool) -> Result<(), Failure> {
         problems.push(format!("of {open} replies {answered} were answered, and {closed} workflows ended"));
     }
     let text = report::reply(&measured);
-    let keep = args.enrollments.is_none();
+    let keep = args.enrollments.is_none() && args.every_ms.is_none();
     Document { bench: "reply", machine: Machine::here(), measured }.publish(keep, json, &text, &problems)
 }
 

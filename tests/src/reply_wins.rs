@@ -17,8 +17,8 @@ use temporalio_client::WorkflowDescribeOptions;
 
 /// The more enrollments there are, the slower the clock runs, so that about as many contacts are made in a second.
 const SPEED_TIMES_OPEN: f64 = 300_000.0;
-/// Even so, everybody has got a first mail within a minute.
-const SLOWEST: f64 = 1_000.0;
+/// Even so, everybody has got a first mail within minutes.
+const SLOWEST: f64 = 300.0;
 /// Late enough in the day that the first contacts are made soon: they are spread over the rest of it.
 const START_MS: i64 = MONDAY_MS + 8 * HOUR_MS;
 /// Of a sequence that is not over before everybody has come to its first mail.
@@ -30,11 +30,13 @@ const ANYWHERE: [&str; 7] = ["US", "GB", "FI", "FR", "BE", "SE", "AU"];
 /// Counting takes time from those who are counted.
 const COUNT_EVERY: Duration = Duration::from_millis(250);
 
-/// What came of replies that came from everybody at once.
+/// What came of replies that came from everybody.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplyReport {
     /// Enrollments that were open, each with a mail sent at least.
     pub open: usize,
+    /// From one reply to the next; zero when all came at once.
+    pub every_ms: u64,
     /// By state, at the end.
     pub states: BTreeMap<String, usize>,
     /// Enrollments whose workflow has ended, too.
@@ -67,8 +69,8 @@ struct Sent {
     at_us: i64,
 }
 
-/// Has everybody of `open` enrollments reply at once, in the midst of their mails.
-pub async fn run(setup: Setup, open: usize) -> anyhow::Result<ReplyReport> {
+/// Has everybody of `open` enrollments reply in the midst of their mails, one every so long.
+pub async fn run(setup: Setup, open: usize, every: Duration) -> anyhow::Result<ReplyReport> {
     let lab = Lab::start(busy(setup, open)).await?;
     let mut providers = BTreeMap::new();
     let mut accounts = Vec::new();
@@ -102,6 +104,7 @@ pub async fn run(setup: Setup, open: usize) -> anyhow::Result<ReplyReport> {
         let at_us = now_us();
         let message_id = lab.sandbox().unipile_reply(account, &addresses[&enrollment.id], "Good idea, call me.")?;
         replies.insert(enrollment.id.clone(), Sent { message_id, at_us });
+        tokio::time::sleep(every).await;
     }
     lab.until("no enrollment is open", async || {
         let enrollments = lab.enrollments(&campaign).await?;
@@ -116,7 +119,7 @@ pub async fn run(setup: Setup, open: usize) -> anyhow::Result<ReplyReport> {
     }
     let report = evaluate(&lab, &lab.enrollments(&campaign).await?, &addresses, &replies, &ended_us).await?;
     lab.stop().await?;
-    Ok(report)
+    Ok(ReplyReport { every_ms: u64::try_from(every.as_millis())?, ..report })
 }
 
 /// A clock that makes for many mails at once, and people who write nothing by themselves.
@@ -192,6 +195,7 @@ async fn evaluate(
     };
     Ok(ReplyReport {
         open: replies.len(),
+        every_ms: 0,
         states,
         closed: ended_us.len(),
         answered: to_answer.len(),

@@ -101,16 +101,15 @@ async fn keep_up(site: &Site, store: Store, link: &Link) {
             break client.clone();
         }
         tokio::time::sleep(AGAIN_AFTER).await;
-        match site.temporal().await {
-            Ok((client, _)) => {
-                tell("Temporal is there now");
-                link.set(client);
-            }
-            Err(_) => tracing::warn!("Temporal cannot be reached; events are taken all the same"),
+        if let Ok((client, _)) = site.temporal().await {
+            tell("Temporal is there now");
+            link.set(client);
+        } else {
+            tracing::warn!("Temporal cannot be reached; events are taken all the same");
         }
     };
     if let Err(Failure::Unavailable(problem)) = site.outreach_with(store, client).ensure_all().await {
         tell(&format!("warning: {problem}"));
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -4,6 +4,7 @@
 pub mod api;
 mod link;
 mod observe;
+mod polite;
 mod problem;
 mod telling;
 #[cfg(test)]
@@ -19,11 +20,12 @@ use leadflow_activities::outreach::events::Teller;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
 pub use link::Link;
+use polite::Busy;
 use problem::Problem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use telling::{Busy, Nudge, Telling};
+use telling::{Nudge, Telling};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

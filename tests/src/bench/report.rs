@@ -102,6 +102,7 @@ pub(super) fn outreach_kill(report: &OutreachKillReport) -> String {
 pub(super) fn reply(report: &ReplyReport) -> String {
     table(&[
         ("open enrollments", report.open.to_string()),
+        ("ms from one reply to the next", report.every_ms.to_string()),
         ("replies answered", report.answered.to_string()),
         ("workflows ended", report.closed.to_string()),
         ("calls a second before", report.calls_per_second.to_string()),

@@ -46,17 +46,15 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
         None => None,
     };
     let person_id = match by_profile {
-        Some(person_id) => person_id,
-        None => match whom::by_chat(scope, chat_id).await? {
-            Some(person_id) => person_id,
-            None => {
-                // In a chat whose other party is not told, it may be one of ours.
-                if person_provider_id.is_some() {
-                    count_by_hand(scope, Action::Message, message_id, at_ms).await?;
-                }
-                return Ok(unmatched("the account wrote to nobody known here"));
-            }
-        },
+        Some(person_id) => Some(person_id),
+        None => whom::by_chat(scope, chat_id).await?,
+    };
+    let Some(person_id) = person_id else {
+        // In a chat whose other party is not told, it may be one of ours.
+        if person_provider_id.is_some() {
+            count_by_hand(scope, Action::Message, message_id, at_ms).await?;
+        }
+        return Ok(unmatched("the account wrote to nobody known here"));
     };
     whom::note_chat(scope, &person_id, chat_id).await?;
     let channel = Channel::Linkedin;

@@ -164,7 +164,7 @@ async fn lock_where(
         let Some((id, merged_into)): Option<(String, Option<String>)> = found else { return Ok(last) };
         match merged_into {
             Some(survivor) if survivor != id => {
-                (sql, key, last) = (select("id = $2"), survivor.clone(), Some(survivor))
+                (sql, key, last) = (select("id = $2"), survivor.clone(), Some(survivor));
             }
             _ => return Ok(Some(id)),
         }

@@ -111,15 +111,12 @@ fn decoded(text: &str) -> String {
     while let Some((before, behind)) = rest.split_once('&') {
         plain.push_str(before);
         let entity = behind.split_once(';').filter(|(name, _)| name.len() <= ENTITY_BYTES);
-        match entity.and_then(|(name, behind)| Some((character(name)?, behind))) {
-            Some((characters, behind)) => {
-                plain.push_str(&characters);
-                rest = behind;
-            }
-            None => {
-                plain.push('&');
-                rest = behind;
-            }
+        if let Some((characters, behind)) = entity.and_then(|(name, behind)| Some((character(name)?, behind))) {
+            plain.push_str(&characters);
+            rest = behind;
+        } else {
+            plain.push('&');
+            rest = behind;
         }
     }
     plain.push_str(rest);

@@ -86,7 +86,8 @@ fn ends_sentence(before: &str, behind: &str) -> bool {
     let last = before.rsplit(char::is_whitespace).next().unwrap_or_default();
     let is_day = (1..=2).contains(&last.len()) && last.bytes().all(|byte| byte.is_ascii_digit());
     let is_followed = behind.trim_start_matches(' ').starts_with(char::is_alphanumeric);
-    !behind.starts_with(char::is_alphanumeric) && !(is_day && is_followed)
+    let goes_on = behind.starts_with(char::is_alphanumeric) || is_day && is_followed;
+    !goes_on
 }
 
 /// Small letters without accents; everything but letters, digits and question marks becomes one space.
