@@ -22,8 +22,8 @@ use std::time::Duration;
 
 const LEADS: usize = 10;
 const DAYS: u32 = 15;
-/// A day in twelve seconds at first, and then in twice as many each time.
-const SPEEDS: [f64; 3] = [7_200.0, 3_600.0, 1_800.0];
+/// A day in 18 seconds at first, and then in twice as many each time.
+const SPEEDS: [f64; 3] = [4_800.0, 2_400.0, 1_200.0];
 /// Of two weeks on the slowest clock.
 const PATIENCE: Duration = Duration::from_mins(12);
 const ZONE: &str = "America/New_York";

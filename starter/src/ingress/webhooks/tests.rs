@@ -47,7 +47,7 @@ const ENVIRONMENT: [(&str, &str); 5] = [
 ];
 
 const CHANGE: &str = r#"{"id":"evt_01JOBCHG0001","type":"person.job_changed","occurred_at":"2026-01-15T09:30:00Z","data":{"person":{"full_name":"Dana Whitlock"}}}"#;
-const NOTES: &str = r#"[{"member_id":90412,"status":"changed"}]"#;
+const NOTES: &str = r#"[{"member_id":904127713355,"status":"changed"}]"#;
 const RELATION: &str = r#"{"event":"new_relation","account_id":"acc_7Qd","user_full_name":"Dana Whitlock","user_provider_id":"ACoAAAsim001","user_public_identifier":"dana-whitlock"}"#;
 
 /// What must not be seen in the log.
@@ -56,7 +56,7 @@ const PRIVATE: [&str; 10] = [
     "Whitlock",
     "dana-whitlock",
     "ACoAAAsim001",
-    "90412",
+    "904127713355",
     "evt_01",
     "whsec_",
     HMAC_SECRET,
@@ -311,7 +311,7 @@ async fn a_good_event_is_stored_once_whatever_its_content_type_and_with_either_s
             kept,
             [
                 ("peopledata", "evt_01JOBCHG0001", false),
-                ("plain", "plain/90412/2026-01-15/changed", true),
+                ("plain", "plain/904127713355/2026-01-15/changed", true),
                 ("signed", "evt_01JOBCHG0001", false),
                 ("unipile", "new_relation/acc_7Qd/ACoAAAsim001", false),
             ]
