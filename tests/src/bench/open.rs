@@ -18,13 +18,14 @@ use leadflow_workflows::enrollment;
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// All enrollments wait at the same time, each in a workflow that has begun.
+/// All enrollments wait at the same time, each in a workflow that has begun: the first wait ends after all were started, or the
+/// campaign itself would decide what comes after it.
 const SEQUENCE: &str = r#"
 name = "long-wait"
 stop_on = ["reply"]
 [[step]]
 id = "begin"
-wait = "10m"
+wait = "2h"
 [[step]]
 id = "rest"
 wait = "60d"
