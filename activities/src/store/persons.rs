@@ -9,6 +9,7 @@ use super::{Store, StoreError};
 use futures::FutureExt;
 use leadflow_workflows::domain::outreach::EnrollmentState;
 use leadflow_workflows::domain::people::{Profile, merge_profiles};
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
 
@@ -122,14 +123,7 @@ pub(crate) async fn store_person(
     .fetch_one(&mut *transaction)
     .await?;
     let is_removed = row.try_get::<Option<i64>, _>("removed_at_ms")?.is_some();
-    let known = Profile {
-        linkedin_public_id: row.try_get("public_id")?,
-        first_name: row.try_get("first_name")?,
-        last_name: row.try_get("last_name")?,
-        title: row.try_get("title")?,
-        company: row.try_get("company")?,
-        location: row.try_get("location")?,
-    };
+    let known = read_profile(&row)?;
     if is_removed {
         return Ok(StoredPerson { id, profile: known, is_removed, email_is_taken, ended });
     }
@@ -226,6 +220,18 @@ async fn owner_of(
     .fetch_one(transaction)
     .await?;
     Ok(owner)
+}
+
+/// The profile in a row that has the public id as `public_id`.
+pub(super) fn read_profile(row: &AnyRow) -> Result<Profile, StoreError> {
+    Ok(Profile {
+        linkedin_public_id: row.try_get("public_id")?,
+        first_name: row.try_get("first_name")?,
+        last_name: row.try_get("last_name")?,
+        title: row.try_get("title")?,
+        company: row.try_get("company")?,
+        location: row.try_get("location")?,
+    })
 }
 
 /// Whether a person asked not to be processed: all but their keys is erased.

@@ -1,7 +1,7 @@
 //! Messages and mails from people: what they mean, and which enrollments they end.
 
 use super::whom::{self, Open};
-use super::{Applied, By, Scope, absence, unmatched, workflow_of};
+use super::{Applied, By, Scope, absence, nothing_kept, unmatched, workflow_of};
 use crate::senders::{EventKind, ProviderEvent};
 use crate::store::StoreError;
 use crate::store::accounts::Account;
@@ -184,8 +184,7 @@ async fn answered(scope: &mut Scope<'_>, answer: &Answer<'_>) -> Result<Applied,
     let person_id = Some(answer.person_id.clone());
     let is_removed = is_removed(scope.transaction, &scope.account.tenant, &answer.person_id).await?;
     if is_removed && answer.kind != ReplyKind::OptOut {
-        let effect = "the person asked not to be processed: nothing is kept".into();
-        return Ok(Applied { person_id, effect, ..Applied::default() });
+        return Ok(nothing_kept(answer.person_id.clone()));
     }
     // An opt-out holds however old it is.
     if answer.kind != ReplyKind::OptOut && !is_in_outreach(scope, answer).await? {

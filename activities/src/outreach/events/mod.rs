@@ -274,6 +274,11 @@ async fn noted(
 
 const UNMATCHED: &str = "unmatched";
 
+fn nothing_kept(person_id: String) -> Applied {
+    let effect = "the person asked not to be processed: nothing is kept".into();
+    Applied { person_id: Some(person_id), effect, ..Applied::default() }
+}
+
 fn unmatched(why: &str) -> Applied {
     Applied { effect: format!("{UNMATCHED}: {why}"), ..Applied::default() }
 }

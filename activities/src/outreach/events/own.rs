@@ -229,9 +229,8 @@ async fn count_by_hand(
     provider_message_id: &str,
     at_ms: i64,
 ) -> Result<(), StoreError> {
-    let (tenant, account_id) = (scope.account.tenant.as_str(), scope.account.id.as_str());
-    let done = ByHand { tenant, account_id, action, has_note: false, provider_message_id, at_ms };
-    note_by_hand(scope.transaction, done, scope.now_ms).await
+    let done = ByHand { action, has_note: false, provider_message_id, at_ms };
+    note_by_hand(scope.transaction, (&scope.account.tenant, &scope.account.id), done, scope.now_ms).await
 }
 
 /// The owner took over: it counts, the person's enrollments are held, and what they had reserved is given back.

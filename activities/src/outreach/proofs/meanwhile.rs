@@ -25,6 +25,18 @@ async fn due(world: &World, campaign: &str) -> EnrollmentRef {
     enrollment
 }
 
+/// A touch of another campaign that was sent at an instant; the action with whether it is a live invitation.
+async fn another_touch(world: &World, (person, account): (&str, &str), (action, is_live): (&str, u8), at_ms: i64) {
+    world
+        .run(&format!(
+            "INSERT INTO touches (id, tenant, campaign_id, enrollment_id, person_id, account_id, step_id, action, has_note, \
+             state, called_at_ms, call_deadline_ms, calls, settled_at_ms, is_live_invite, created_at_ms) \
+             VALUES ('other', 'default', 'other', 'other', '{person}', '{account}', 'other', '{action}', 0, 'sent', {at_ms}, \
+             {at_ms}, 1, {at_ms}, {is_live}, {at_ms})"
+        ))
+        .await;
+}
+
 /// Another version may do something else under the id of a step.
 #[tokio::test]
 async fn a_step_is_made_as_the_enrollments_version_has_it() {
@@ -92,14 +104,7 @@ async fn a_pending_invitation_of_another_holds_for_two_weeks() {
         let world = start(&store, 1).await;
         let enrollment = due(&world, "invite").await;
         // Pending since another campaign.
-        world
-            .run(&format!(
-                "INSERT INTO touches (id, tenant, campaign_id, enrollment_id, person_id, account_id, step_id, action, has_note, \
-                 state, called_at_ms, call_deadline_ms, calls, settled_at_ms, is_live_invite, created_at_ms) \
-                 VALUES ('other', 'default', 'other', 'other', '{}', 'other', 'hello', 'invite', 0, 'sent', 1, 1, 1, 1, 1, 1)",
-                world.lead(0).person_id
-            ))
-            .await;
+        another_touch(&world, (&world.lead(0).person_id, "other"), ("invite", 1), 1).await;
         let (hold, at_ms) = held(&world.touch(&enrollment).await);
         assert_eq!(hold, Some(Hold::OtherContact));
         assert!(at_ms >= world.clock.now_ms() + DAY_MS / 2, "asked again tomorrow");
@@ -122,17 +127,9 @@ async fn a_clock_that_is_set_back_gives_no_quota_back() {
     each_backend(async |store| {
         let world = start(&store, 1).await;
         let enrollment = due(&world, "visit").await;
-        world
-            .run("UPDATE accounts SET settings = REPLACE(settings, '\"per_day\":100000', '\"per_day\":1')")
-            .await;
-        world
-            .run(&format!(
-                "INSERT INTO touches (id, tenant, campaign_id, enrollment_id, person_id, account_id, step_id, action, has_note, \
-                 state, called_at_ms, call_deadline_ms, calls, settled_at_ms, is_live_invite, created_at_ms) \
-                 VALUES ('later', 'default', '', '', '', '{LINKEDIN}', '', 'visit_profile', 0, 'sent', {0}, {0}, 1, {0}, 0, {0})",
-                world.clock.now_ms() + DAY_MS / 8
-            ))
-            .await;
+        world.run("UPDATE accounts SET settings = REPLACE(settings, '\"per_day\":100000', '\"per_day\":1')").await;
+        let later_ms = world.clock.now_ms() + DAY_MS / 8;
+        another_touch(&world, ("", LINKEDIN), ("visit_profile", 0), later_ms).await;
         let (hold, _) = held(&world.touch(&enrollment).await);
         assert!(matches!(hold, Some(Hold::DailyLimit { .. })), "{hold:?}");
         assert_eq!(world.calls("visit_profile"), 0);

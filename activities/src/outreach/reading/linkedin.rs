@@ -70,16 +70,13 @@ impl Reader<'_> {
             .filter(|invitation| !contacts.iter().any(|contact| contact.is_invited && is_to(invitation, contact)));
         let by_hand = by_hand.filter_map(|invitation| {
             Some(ByHand {
-                tenant: &account.tenant,
-                account_id: &account.id,
                 action: Action::Invite,
                 has_note: invitation.text.as_deref().is_some_and(|text| !text.is_empty()),
                 provider_message_id: &invitation.id,
                 at_ms: invitation.at_ms?,
             })
         });
-        let by_hand: Vec<ByHand<'_>> = by_hand.collect();
-        Ok(self.store.note_all_by_hand(&by_hand, self.clock.now_ms()).await?)
+        Ok(self.store.note_all_by_hand(&account.tenant, &account.id, by_hand, self.clock.now_ms()).await?)
     }
 
     async fn settle_pending(
@@ -213,16 +210,13 @@ impl Reader<'_> {
         let by_hand = others.iter().filter(|(person, message)| message.is_ours && person.is_some());
         let by_hand = by_hand.filter_map(|(_, message)| {
             Some(ByHand {
-                tenant: &account.tenant,
-                account_id: &account.id,
                 action: Action::Message,
                 has_note: false,
                 provider_message_id: &message.id,
                 at_ms: message.at_ms?,
             })
         });
-        let by_hand: Vec<ByHand<'_>> = by_hand.collect();
-        self.store.note_all_by_hand(&by_hand, self.clock.now_ms()).await?;
+        self.store.note_all_by_hand(&account.tenant, &account.id, by_hand, self.clock.now_ms()).await?;
         // In the order in which they were written.
         for (person, message) in known.into_iter().rev() {
             let event = ProviderEvent {

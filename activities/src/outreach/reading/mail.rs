@@ -35,16 +35,13 @@ impl Reader<'_> {
         let (known, others): (Vec<_>, Vec<_>) = mails.into_iter().partition(|mail| concerns(mail, &addresses));
         let by_hand = others.iter().filter(|mail| mail.is_ours).filter_map(|mail| {
             Some(ByHand {
-                tenant: &account.tenant,
-                account_id: &account.id,
                 action: Action::Email,
                 has_note: false,
                 provider_message_id: mail.tracking_id.as_ref().unwrap_or(&mail.id),
                 at_ms: mail.at_ms?,
             })
         });
-        let by_hand: Vec<ByHand<'_>> = by_hand.collect();
-        self.store.note_all_by_hand(&by_hand, self.clock.now_ms()).await?;
+        self.store.note_all_by_hand(&account.tenant, &account.id, by_hand, self.clock.now_ms()).await?;
         // In the order in which they were written.
         for mail in known.into_iter().rev() {
             let name = if mail.is_ours { "mail_sent" } else { "mail_received" };

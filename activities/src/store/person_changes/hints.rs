@@ -2,6 +2,7 @@
 
 use super::{ChangeEffect, NewChange, NewJob, note, take_effect};
 use crate::store::enrollments::lock_person;
+use crate::store::persons::read_profile;
 use crate::store::searches::from_json;
 use crate::store::{Store, StoreError};
 use futures::FutureExt;
@@ -167,13 +168,6 @@ fn read_hint(row: &AnyRow) -> Result<Hint, StoreError> {
         id: row.try_get("id")?,
         person_id: row.try_get("person_id")?,
         kind: ChangeKind::named(&kind).ok_or_else(|| StoreError::unreadable("kind"))?,
-        profile: Profile {
-            linkedin_public_id: row.try_get("public_id")?,
-            first_name: row.try_get("first_name")?,
-            last_name: row.try_get("last_name")?,
-            title: row.try_get("title")?,
-            company: row.try_get("company")?,
-            location: row.try_get("location")?,
-        },
+        profile: read_profile(row)?,
     })
 }

@@ -9,8 +9,6 @@ use sqlx::AnyConnection;
 /// A message or an invitation that no touch explains. Of whom it was for nothing is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ByHand<'a> {
-    pub(crate) tenant: &'a str,
-    pub(crate) account_id: &'a str,
     pub(crate) action: Action,
     pub(crate) has_note: bool,
     /// The provider's id of it, by which it counts once.
@@ -22,6 +20,7 @@ pub(crate) struct ByHand<'a> {
 /// looks back does not count any more.
 pub(crate) async fn note_by_hand(
     connection: &mut AnyConnection,
+    (tenant, account_id): (&str, &str),
     done: ByHand<'_>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
@@ -34,9 +33,9 @@ pub(crate) async fn note_by_hand(
          SELECT $1, $2, '', '', '', $3, '', $4, $5, 'sent', $6, $6, 0, $6, 'by_hand', 0, $7 WHERE NOT EXISTS \
          (SELECT 1 FROM touches WHERE tenant = $2 AND account_id = $3 AND provider_message_id = $8) ON CONFLICT DO NOTHING",
     )
-    .bind(format!("by-hand/{}/{}", done.account_id, done.provider_message_id))
-    .bind(done.tenant)
-    .bind(done.account_id)
+    .bind(format!("by-hand/{}/{}", account_id, done.provider_message_id))
+    .bind(tenant)
+    .bind(account_id)
     .bind(done.action.name())
     .bind(i64::from(done.has_note))
     .bind(done.at_ms.min(now_ms))
@@ -48,15 +47,23 @@ pub(crate) async fn note_by_hand(
 }
 
 impl Store {
-    /// Counts what lists show to have been done by hand.
-    pub(crate) async fn note_all_by_hand(&self, all: &[ByHand<'_>], now_ms: i64) -> Result<(), StoreError> {
+    /// Counts what the lists of an account show to have been done by hand.
+    pub(crate) async fn note_all_by_hand<'a>(
+        &self,
+        tenant: &str,
+        account_id: &str,
+        all: impl Iterator<Item = ByHand<'a>>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let all: Vec<ByHand<'_>> = all.collect();
+        let all = &all;
         if all.is_empty() {
             return Ok(());
         }
         self.write(|transaction| {
             async move {
                 for done in all {
-                    note_by_hand(transaction, *done, now_ms).await?;
+                    note_by_hand(transaction, (tenant, account_id), *done, now_ms).await?;
                 }
                 Ok(())
             }

@@ -1,9 +1,10 @@
 //! What a change does: to the person's employment, to their open enrollments, to the groups of the companies.
 
 use super::{Applied, ChangeKind, ChangeScope, PersonChange, Position};
-use crate::outreach::events::{unmatched, whom};
+use crate::outreach::events::{nothing_kept, unmatched, whom};
 use crate::store::StoreError;
 use crate::store::person_changes::{NewChange, NewJob, add_company_change, add_person_change, unclear_company};
+use crate::store::persons::is_removed;
 use leadflow_workflows::domain::person_change::ChangeKind as Kind;
 
 /// Finds the person, whose row is locked from here on, and lets the change have its effect. A hint has none but to have
@@ -18,15 +19,8 @@ pub(super) async fn apply_person_change(
     let Some(person_id) = whom::known_by(transaction, for_update, tenant, public_id, emails).await? else {
         return Ok(unmatched("the change is about nobody known here"));
     };
-    let removed_at_ms: Option<i64> =
-        sqlx::query_scalar("SELECT removed_at_ms FROM persons WHERE tenant = $1 AND id = $2")
-            .bind(*tenant)
-            .bind(&person_id)
-            .fetch_one(&mut **transaction)
-            .await?;
-    if removed_at_ms.is_some() {
-        let effect = "the person asked not to be processed: nothing is kept".into();
-        return Ok(Applied { person_id: Some(person_id), effect, ..Applied::default() });
+    if is_removed(transaction, tenant, &person_id).await? {
+        return Ok(nothing_kept(person_id));
     }
     let new = NewChange {
         tenant,
