@@ -19,6 +19,8 @@ use sqlx::AnyConnection;
 use std::time::{Duration, Instant};
 use temporalio_sdk::activities::ActivityError;
 
+/// A profile that was read within this time need not be read again before an invitation.
+const LOOK_HOLDS_MS: i64 = DAY_MS;
 /// LinkedIn takes no new invitation so long after one was withdrawn.
 const WITHDRAWN_MS: i64 = 21 * DAY_MS;
 /// An invitation that LinkedIn calls too recent, although none is pending.
@@ -61,6 +63,16 @@ impl OutreachWork {
             Err(error) if !noted => Err(send_failure(error)),
             _ => Ok(()),
         }
+    }
+}
+
+/// LinkedIn's ids differ from account to account; and before an invitation it is seen whether one is needed. `knows_person`:
+/// whether their id for this account is known.
+pub(super) fn needs_look(action: Action, knows_person: bool, looked_at_ms: Option<i64>, now_ms: i64) -> bool {
+    match action {
+        Action::Invite => !knows_person || looked_at_ms.is_none_or(|at_ms| now_ms - at_ms >= LOOK_HOLDS_MS),
+        Action::Message | Action::Inmail => !knows_person,
+        Action::VisitProfile | Action::Email => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::activities::{OutreachWork, store_failure};
 use super::decide::{Decided, key};
-use super::look::{count_look, look_takes_ms};
+use super::look::{count_look, look_takes_ms, needs_look};
 use super::planner::HORIZON_MS;
 use super::settle::{BEGAN_TOO_LATE, Outcome};
 use super::situation::{Background, Situation};
@@ -33,8 +33,6 @@ pub(super) const BEGIN_WITHIN: u64 = 4;
 const CONNECT_WITHIN_MS: u64 = 3_000;
 /// A pending invitation of another account holds this one back so long; then it takes the way of one that is not accepted.
 const OTHERS_INVITE_HOLDS_MS: i64 = 14 * DAY_MS;
-/// A profile that was read within this time need not be read again before an invitation.
-const LOOK_HOLDS_MS: i64 = DAY_MS;
 /// Attempts of one activity to get from a look to the call; more mean that something else is going on.
 const APPROACHES: usize = 8;
 
@@ -184,7 +182,8 @@ impl OutreachWork {
                 self.held(transaction, &situation, input, Hold::OtherContact, tomorrow_ms).await?,
             ));
         }
-        if needs_look(&situation, action) {
+        let seen = &situation.seen;
+        if needs_look(action, seen.provider_id.is_some(), seen.looked_at_ms, situation.now_ms) {
             return self.approach_look(transaction, background, input, &situation, target).await;
         }
         let link = self.config.public_url.as_deref().filter(|_| action == Action::Email).map(OneClick::new);
@@ -285,19 +284,6 @@ impl OneClick {
     fn new(public_url: &str) -> Self {
         let token = new_token();
         Self { url: format!("{public_url}/u/{token}"), token }
-    }
-}
-
-/// LinkedIn's ids differ from account to account; and before an invitation it is seen whether one is needed.
-fn needs_look(situation: &Situation, action: Action) -> bool {
-    let seen = &situation.seen;
-    match action {
-        Action::Invite => {
-            let is_fresh = seen.looked_at_ms.is_some_and(|at_ms| situation.now_ms - at_ms < LOOK_HOLDS_MS);
-            seen.provider_id.is_none() || !is_fresh
-        }
-        Action::Message | Action::Inmail => seen.provider_id.is_none(),
-        Action::VisitProfile | Action::Email => false,
     }
 }
 

@@ -6,9 +6,10 @@ use super::state::{Account, Enrollment, Reserved};
 use super::{Report, Simulation};
 use crate::outreach::allot::{AccountDay, AllotRequest, Opener, allot, has_note, openers};
 use crate::outreach::calendar::{Calendar, CalendarError};
-use crate::outreach::planner::{CheckRequest, PlanRequest, check, plan};
-use leadflow_workflows::domain::outreach::{Action, Channel, EnrollmentState, TouchState};
-use leadflow_workflows::domain::permits::{DAY_MS, MONTH_MS, Use, WEEK_MS};
+use crate::outreach::look::needs_look;
+use crate::outreach::planner::{CheckRequest, HORIZON_MS, PlanRequest, check, plan};
+use leadflow_workflows::domain::outreach::{Action, Channel, EnrollmentState, Hold, TouchState};
+use leadflow_workflows::domain::permits::{DAY_MS, MONTH_MS, Use, WEEK_MS, refusal};
 use leadflow_workflows::domain::sequence::StopOn;
 use leadflow_workflows::domain::walk::{Facts, Next, TouchFact, open_state, walk};
 use std::cmp::Reverse;
@@ -179,6 +180,7 @@ impl<'a> Engine<'a> {
                     has_email: has.has_email && email.is_some(),
                     ..Facts::default()
                 },
+                looked_at_ms: None,
                 reserved: None,
                 timer: 0,
                 is_sleeping: false,
@@ -253,10 +255,14 @@ impl<'a> Engine<'a> {
             Next::Doubt { .. } => return,
             Next::End { state, .. } => return self.end(index, state, now_ms),
         };
-        let enrollment = &mut self.enrollments[index];
-        if let Some(reserved) = enrollment.reserved.take_if(|_| until_ms <= now_ms) {
+        if let Some(reserved) = self.enrollments[index].reserved.take_if(|_| until_ms <= now_ms) {
             return self.touch(index, &reserved, now_ms);
         }
+        self.sleep(index, until_ms);
+    }
+
+    fn sleep(&mut self, index: usize, until_ms: i64) {
+        let enrollment = &mut self.enrollments[index];
         enrollment.timer += 1;
         enrollment.is_sleeping = true;
         let event = Event::Timer(index, enrollment.timer);
@@ -318,6 +324,10 @@ impl<'a> Engine<'a> {
         if check(&CheckRequest { now_ms, action, has_note, limits, sender: calendar, lead, uses }).is_some() {
             return self.decide(index, now_ms);
         }
+        if let Some((hold, at_ms)) = self.look(index, *account, action, now_ms) {
+            self.books.held(&hold, at_ms - now_ms);
+            return self.sleep(index, at_ms);
+        }
         let made = Use { from_ms: now_ms, until_ms: now_ms, ..*planned };
         self.accounts[*account].add(made);
         self.accounts[*account].done.push(made);
@@ -341,6 +351,25 @@ impl<'a> Engine<'a> {
             self.expect(now_ms + delay_ms, event);
         }
         self.decide(index, now_ms);
+    }
+
+    /// Reads the person's profile if the contact needs that, or says what refuses it and until when.
+    fn look(&mut self, index: usize, account: usize, action: Action, now_ms: i64) -> Option<(Hold, i64)> {
+        let looked_at_ms = self.enrollments[index].looked_at_ms;
+        if needs_look(action, looked_at_ms.is_some(), looked_at_ms, now_ms) {
+            let uses = self.recent(account, Action::VisitProfile, now_ms);
+            let refused = refusal(self.accounts[account].limits, Action::VisitProfile, false, uses, now_ms);
+            if let Some((hold, at_ms)) = refused {
+                return Some((hold, at_ms.min(now_ms + HORIZON_MS)));
+            }
+            let made = Use { action: Action::VisitProfile, has_note: false, from_ms: now_ms, until_ms: now_ms };
+            self.accounts[account].add(made);
+            self.accounts[account].done.push(made);
+            self.enrollments[index].looked_at_ms = Some(now_ms);
+        } else if action == Action::VisitProfile {
+            self.enrollments[index].looked_at_ms = Some(now_ms);
+        }
+        None
     }
 
     fn end(&mut self, index: usize, state: EnrollmentState, now_ms: i64) {

@@ -11,7 +11,7 @@ pub(super) struct Account<'a> {
     pub(super) limits: &'a Limits,
     pub(super) channel: Channel,
     pub(super) calendar: Calendar,
-    /// Contacts and reservations by action, in the order of their time.
+    /// Contacts, looks at profiles and reservations by action, in the order of their time.
     pub(super) uses: BTreeMap<Action, Vec<Use>>,
     pub(super) done: Vec<Use>,
     /// When its enrollments start.
@@ -27,6 +27,8 @@ pub(super) struct Enrollment {
     pub(super) email: Option<usize>,
     pub(super) draws: Draws,
     pub(super) facts: Facts,
+    /// When the person's profile was read last.
+    pub(super) looked_at_ms: Option<i64>,
     pub(super) reserved: Option<Reserved>,
     /// Of the timer that counts.
     pub(super) timer: u32,

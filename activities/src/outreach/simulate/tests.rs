@@ -116,6 +116,19 @@ fn limits_that_bite_are_kept_and_named() {
 }
 
 #[test]
+fn a_look_before_an_invitation_counts_as_a_visit() {
+    let mut simulation = simulation(200, 1, 14);
+    simulation.sequence.steps.retain(|step| step.id == "invite");
+    for account in &mut simulation.accounts {
+        account.settings.limits.actions.entry(Action::VisitProfile).and_modify(|limit| limit.per_day = 5);
+    }
+    let report = simulate(&simulation).unwrap();
+    assert_eq!(report.collisions, 0);
+    let invites: Vec<u32> = report.days.iter().filter_map(|day| day.touches.get("invite").copied()).collect();
+    assert!(invites.contains(&5) && invites.iter().all(|invites| *invites <= 5), "{invites:?}");
+}
+
+#[test]
 fn one_lead_who_accepts_costs_what_its_steps_cost() {
     let mut simulation = simulation(1, 1, 40);
     simulation.rates = Rates { accept: 1.0, reply: 0.0, ..Rates::default() };
