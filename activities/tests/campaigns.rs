@@ -4,7 +4,7 @@
 
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::NewAccount;
-use leadflow_activities::store::campaigns::{Campaign, MailOutcomes, PlannedTouch, StateCount, StepCount};
+use leadflow_activities::store::campaigns::{Campaign, MailOutcomes, Migrant, PlannedTouch, StateCount, StepCount};
 use leadflow_activities::store::testing::each_backend;
 use leadflow_workflows::domain::account::{AccountSettings, CampaignSettings, Hours};
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
@@ -242,19 +242,28 @@ async fn pausing_and_stopping_give_reservations_back_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_migration_moves_those_who_are_open() {
+async fn a_migration_moves_those_who_are_open_and_to_whom_nothing_has_happened_since() {
     each_backend(async |store| {
         enrolled(&store).await;
-        let named = ["e1", "e4", "nobody"].map(str::to_owned);
-        assert_eq!(store.migrate_campaign(TENANT, "camp-1", "version-2", &named).await.unwrap(), 1);
-        assert_eq!(store.migrate_campaign(TENANT, "camp-1", "version-2", &named).await.unwrap(), 0, "once");
+        let mut migrants = Vec::new();
+        for enrollment in store.enrollments_of_campaign(TENANT, "camp-1").await.unwrap() {
+            migrants.push(Migrant::new(&enrollment, &store.touches(TENANT, &enrollment.id).await.unwrap()));
+        }
+        assert_eq!(migrants.len(), 4);
+        // Between the look and the move the second is invited, and the third takes a way.
+        run(&store, "UPDATE touches SET state = 'sent', planned_at_ms = NULL, called_at_ms = 9 WHERE id = 't3'").await;
+        let third = r#"UPDATE enrollments SET decisions = '{"wait":{"to":"mail","at_ms":9}}' WHERE id = 'e3'"#;
+        run(&store, third).await;
+        let migrate = async || store.migrate_campaign(TENANT, "camp-1", "version-2", &migrants).await.unwrap();
+        assert_eq!(migrate().await, ["e1"], "the fourth has ended");
+        assert_eq!(migrate().await, [] as [&str; 0], "once");
         assert_eq!(store.campaign(TENANT, "camp-1").await.unwrap().unwrap().sequence_id, "version-2");
         let versions: Vec<String> = sqlx::query_scalar("SELECT sequence_id FROM enrollments ORDER BY id")
             .fetch_all(store.read())
             .await
             .unwrap();
         assert_eq!(versions, ["version-2", "version-1", "version-1", "version-1"]);
-        assert_eq!(planned(&store).await, ["t3", "t5"], "of the old version of the one that moved");
+        assert_eq!(planned(&store).await, ["t5"], "of the old version of the one that moved");
     })
     .await;
 }

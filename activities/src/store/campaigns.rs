@@ -1,6 +1,7 @@
 //! Campaigns: their settings, their accounts, and what a person wants of them.
 
 mod figures;
+mod migration;
 mod turns;
 
 use super::searches::{from_json, to_json};
@@ -12,6 +13,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 pub use figures::{MailOutcomes, PlannedTouch, StateCount, StepCount};
+pub use migration::Migrant;
 pub use turns::Counts;
 
 /// Leads of one search, a sequence and the accounts that send it.
@@ -240,46 +242,6 @@ impl Store {
                 .execute(&mut **transaction)
                 .await?;
                 Ok(completed.rows_affected() == 1)
-            }
-            .boxed()
-        })
-        .await
-    }
-
-    /// Has new enrollments follow another version, and those of `enrollments` that are still open as well; what these had
-    /// reserved is given back. Returns how many changed.
-    pub async fn migrate_campaign(
-        &self,
-        tenant: &str,
-        id: &str,
-        sequence_id: &str,
-        enrollments: &[String],
-    ) -> Result<u32, StoreError> {
-        self.write(|transaction| {
-            async move {
-                sqlx::query("UPDATE campaigns SET sequence_id = $3 WHERE tenant = $1 AND id = $2")
-                    .bind(tenant)
-                    .bind(id)
-                    .bind(sequence_id)
-                    .execute(&mut **transaction)
-                    .await?;
-                let mut changed = 0;
-                for enrollment in enrollments {
-                    let migrated = sqlx::query(
-                        "UPDATE enrollments SET sequence_id = $3 \
-                         WHERE tenant = $1 AND id = $2 AND is_open = 1 AND sequence_id <> $3",
-                    )
-                    .bind(tenant)
-                    .bind(enrollment)
-                    .bind(sequence_id)
-                    .execute(&mut **transaction)
-                    .await?;
-                    if migrated.rows_affected() == 1 {
-                        changed += 1;
-                        super::touches::release_planned(transaction, tenant, enrollment).await?;
-                    }
-                }
-                Ok(changed)
             }
             .boxed()
         })

@@ -5,6 +5,7 @@ use crate::field::{DAY_MS, HOUR_MS, MONDAY_MS, account_settings, people};
 use crate::lab::{Lab, OrSay, Setup};
 use crate::scenarios::steer::Field;
 use anyhow::{Context, ensure};
+use leadflow_activities::store::campaigns::Migrant;
 use leadflow_clock::Clock;
 use leadflow_sandbox::{
     Accept, Behaviour, EffectKind, FaultKind, FaultRule, Faults, PlannedReply, Provider, ReplyKind, ReplyRule,
@@ -249,10 +250,12 @@ async fn migrated(field: &Field<'_>) -> anyhow::Result<Ending> {
     let (campaign, enrollment) = field.invited("migrated", MIGRATED, &field.linkedin).await?;
     let held = field.held(&enrollment, &Hold::WaitingForConnection).await?;
     let newer = field.lab.add_sequence(&format!("{LINKEDIN}{PROOF}")).await?;
-    let moving = [enrollment.id.clone()];
-    let moved = field.lab.stack.store.migrate_campaign(field.lab.tenant(), campaign.as_str(), &newer, &moving).await?;
-    ensure!(moved == 1, "{moved} enrollments moved");
-    field.lab.outreach().tell_enrollments(&moving).await.or_say()?;
+    let (store, tenant) = (&field.lab.stack.store, field.lab.tenant());
+    let waiting = store.enrollment(tenant, &enrollment.id).await?.context("the enrollment is gone")?;
+    let migrant = Migrant::new(&waiting, &store.touches(tenant, &waiting.id).await?);
+    let moved = store.migrate_campaign(tenant, campaign.as_str(), &newer, &[migrant]).await?;
+    ensure!(moved == [enrollment.id.clone()], "{moved:?} moved");
+    field.lab.outreach().tell_enrollments(&moved).await.or_say()?;
     field.behave(MIGRATED, accepts());
     let ended = field.ended(&campaign).await?;
     let messages = field.seen(MIGRATED, EffectKind::Message);

@@ -8,13 +8,12 @@ use crate::outreach::ended_before;
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
 use leadflow_activities::store::Store;
-use leadflow_activities::store::campaigns::Campaign;
-use leadflow_activities::store::enrollments::Enrollment;
+use leadflow_activities::store::campaigns::{Campaign, Migrant};
 use leadflow_activities::store::sequences::StoredSequence;
 use leadflow_workflows::domain::outreach::{Action, TouchState};
 use leadflow_workflows::domain::sequence::{Sequence, Step};
 use leadflow_workflows::domain::walk::{Facts, Next, TouchFact, walk};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
@@ -41,8 +40,9 @@ pub struct MigrateArgs {
 /// What a migration does.
 #[derive(Debug, Default, Serialize)]
 struct Plan {
-    /// Ids of the enrollments that move.
-    moving: Vec<String>,
+    /// Enrollments that move.
+    #[serde(serialize_with = "ids")]
+    moving: Vec<Migrant>,
     /// Why others finish the version that they follow.
     staying: BTreeMap<String, usize>,
     /// Contacts of the new version, in their order.
@@ -83,13 +83,27 @@ pub(super) async fn run(args: &MigrateArgs, global: &GlobalArgs) -> Result<(), F
     }
     let outreach = site.outreach().await?;
     let moved = outreach.store.migrate_campaign(site.tenant(), &campaign.id, &target.id, &plan.moving).await?;
-    outreach.tell_enrollments(&plan.moving).await?;
+    outreach.tell_enrollments(&moved).await?;
+    let overtaken = plan.moving.len() - moved.len();
     if global.json {
         return print_json(&serde_json::json!({
-            "campaign_id": campaign.id, "version": target.version, "moved": moved, "plan": plan,
+            "campaign_id": campaign.id, "version": target.version, "moved": moved.len(), "overtaken": overtaken,
+            "plan": plan,
         }));
     }
-    print(&format!("{preview}\nmoved {moved} leads to version {}\n", target.version))
+    print(&format!("{preview}\nmoved {} leads to version {}\n", moved.len(), target.version))?;
+    if overtaken > 0 {
+        tell(&format!(
+            "{overtaken} were contacted or ended meanwhile and follow their version\nhint: the same command again shows who \
+             of them can move"
+        ));
+    }
+    Ok(())
+}
+
+/// Writes who moves as the ids of their enrollments.
+fn ids<S: Serializer>(moving: &[Migrant], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(moving.iter().map(|migrant| &migrant.enrollment_id))
 }
 
 fn ask(preview: &str) -> Result<(), Failure> {
@@ -126,7 +140,8 @@ async fn plan(store: &Store, campaign: &Campaign, target: &StoredSequence, now_m
         if let Entry::Vacant(vacant) = followed.entry(enrollment.sequence_id.clone()) {
             vacant.insert(store.sequence(tenant, &enrollment.sequence_id).await?.ok_or_else(gone)?.sequence);
         }
-        plan.add(&enrollment, &facts, &followed[&enrollment.sequence_id], &target.sequence);
+        let migrant = Migrant::new(&enrollment, &touches);
+        plan.add(migrant, &facts, &followed[&enrollment.sequence_id], &target.sequence);
     }
     Ok(plan)
 }
@@ -137,7 +152,7 @@ fn contacts(sequence: &Sequence) -> Vec<StepPlan> {
 }
 
 impl Plan {
-    fn add(&mut self, enrollment: &Enrollment, facts: &Facts, followed: &Sequence, sequence: &Sequence) {
+    fn add(&mut self, migrant: Migrant, facts: &Facts, followed: &Sequence, sequence: &Sequence) {
         let in_doubt = |touch: &TouchFact| matches!(touch.state, TouchState::Calling | TouchState::Unknown);
         let lost = facts.touches.iter().find(|(step, touch)| in_doubt(touch) && sequence.step(step).is_none());
         let why = lost.map(|_| "a contact that the new version lacks is not settled".to_owned());
@@ -150,7 +165,7 @@ impl Plan {
             Ok(step) => sequence.position(&step).unwrap_or(0),
             Err(why) => return *self.staying.entry(why).or_default() += 1,
         };
-        self.moving.push(enrollment.id.clone());
+        self.moving.push(migrant);
         for plan in &mut self.steps {
             let is_done = facts.touches.get(&plan.step).is_some_and(|touch| touch.state == TouchState::Sent);
             let is_ahead = sequence.position(&plan.step).is_some_and(|position| position >= next);
@@ -211,12 +226,13 @@ fn text(campaign: &Campaign, now: &StoredSequence, target: &StoredSequence, plan
 #[cfg(test)]
 mod tests {
     use super::*;
+    use leadflow_activities::store::enrollments::Enrollment;
     use leadflow_workflows::domain::outreach::EnrollmentState;
     use leadflow_workflows::domain::sequence::StepKind;
     use leadflow_workflows::domain::walk::Decision;
 
-    fn enrollment(id: &str) -> Enrollment {
-        Enrollment {
+    fn migrant(id: &str) -> Migrant {
+        let enrollment = Enrollment {
             id: id.into(),
             tenant: "default".into(),
             campaign_id: "c".into(),
@@ -236,7 +252,12 @@ mod tests {
             wakes_at_ms: 0,
             workflow_started_at_ms: Some(0),
             ended_at_ms: None,
-        }
+        };
+        Migrant::new(&enrollment, &[])
+    }
+
+    fn moving(plan: &Plan) -> Vec<&str> {
+        plan.moving.iter().map(|migrant| migrant.enrollment_id.as_str()).collect()
     }
 
     /// visit → hello → wait (or to mail) → thanks, end → mail
@@ -272,18 +293,18 @@ mod tests {
         let mut plan = Plan { steps: contacts(&sequence()), ..Plan::default() };
         let sent = TouchState::Sent;
         let begun = [("visit", Action::VisitProfile, sent), ("hello", Action::Invite, sent)];
-        plan.add(&enrollment("waits"), &facts(100, &begun), &sequence(), &sequence());
+        plan.add(migrant("waits"), &facts(100, &begun), &sequence(), &sequence());
         // The visit is new in this version: whoever was invited before gets it as the first thing that is not done.
-        plan.add(&enrollment("before"), &facts(100, &begun[1..]), &sequence(), &sequence());
-        plan.add(&enrollment("new"), &facts(100, &[]), &sequence(), &sequence());
+        plan.add(migrant("before"), &facts(100, &begun[1..]), &sequence(), &sequence());
+        plan.add(migrant("new"), &facts(100, &[]), &sequence(), &sequence());
         let late = Facts {
             decisions: [("wait".to_owned(), Decision { to: "gone".into(), at_ms: 50 })].into(),
             ..facts(100, &begun)
         };
-        plan.add(&enrollment("gone"), &late, &sequence(), &sequence());
+        plan.add(migrant("gone"), &late, &sequence(), &sequence());
         let doubt = facts(100, &[("other", Action::Message, TouchState::Unknown)]);
-        plan.add(&enrollment("doubt"), &doubt, &sequence(), &sequence());
-        assert_eq!(plan.moving, ["waits", "before", "new"]);
+        plan.add(migrant("doubt"), &doubt, &sequence(), &sequence());
+        assert_eq!(moving(&plan), ["waits", "before", "new"]);
         let staying: Vec<&str> = plan.staying.keys().map(String::as_str).collect();
         assert_eq!(
             staying,
@@ -306,7 +327,7 @@ mod tests {
             decisions: [("hello".to_owned(), Decision { to: "mail".into(), at_ms: 50 })].into(),
             ..facts(100, &[("visit", Action::VisitProfile, TouchState::Sent)])
         };
-        plan.add(&enrollment("e"), &timed_out, &sequence(), &sequence());
+        plan.add(migrant("e"), &timed_out, &sequence(), &sequence());
         let thanks = plan.steps.iter().find(|plan| plan.step == "thanks").unwrap();
         assert_eq!((thanks.done, thanks.ahead, thanks.skipped), (0, 0, 1));
     }
@@ -325,7 +346,7 @@ mod tests {
         let after = of(&[message("message", "New"), message("message-2", "A"), message("message-3", "B")]);
         let mut plan = Plan { steps: contacts(&after), ..Plan::default() };
         let add = |plan: &mut Plan, id: &str, touches: &[(&str, Action, TouchState)]| {
-            plan.add(&enrollment(id), &facts(100, touches), &before, &after);
+            plan.add(migrant(id), &facts(100, touches), &before, &after);
         };
         let got = |step, state| (step, Action::Message, state);
         add(&mut plan, "got A", &[got("message", TouchState::Sent)]);
@@ -333,7 +354,7 @@ mod tests {
         add(&mut plan, "got both", &[got("message", TouchState::Sent), got("message-2", TouchState::Sent)]);
         add(&mut plan, "plans A", &[got("message", TouchState::Planned)]);
         add(&mut plan, "new", &[]);
-        assert_eq!(plan.moving, ["plans A", "new"]);
+        assert_eq!(moving(&plan), ["plans A", "new"]);
         let why = |step: &str| format!("step {step} would send them a text that they got under another id");
         assert_eq!(plan.staying, [(why("message-2"), 2), (why("message-3"), 1)].into());
     }
@@ -345,7 +366,7 @@ mod tests {
         let after = of(&[message("one", "A"), message("two", "A"), message("three", "C")]);
         let mut plan = Plan::default();
         let sent = [("one", Action::Message, TouchState::Sent)];
-        plan.add(&enrollment("e"), &facts(100, &sent), &before, &after);
+        plan.add(migrant("e"), &facts(100, &sent), &before, &after);
         assert_eq!((plan.moving.len(), plan.staying.len()), (1, 0));
     }
 
@@ -354,10 +375,10 @@ mod tests {
         let after = of(&[message("hello", "A"), message("thanks", "B")]);
         let mut plan = Plan::default();
         let invited = [("hello", Action::Invite, TouchState::Sent)];
-        plan.add(&enrollment("invited"), &facts(100, &invited), &sequence(), &after);
+        plan.add(migrant("invited"), &facts(100, &invited), &sequence(), &after);
         let planned = [("hello", Action::Invite, TouchState::Planned)];
-        plan.add(&enrollment("planned"), &facts(100, &planned), &sequence(), &after);
-        assert_eq!(plan.moving, ["planned"]);
+        plan.add(migrant("planned"), &facts(100, &planned), &sequence(), &after);
+        assert_eq!(moving(&plan), ["planned"]);
         assert_eq!(plan.staying, [("step hello is no longer the invite that was made".to_owned(), 1)].into());
     }
 }
