@@ -254,13 +254,14 @@ async fn forbidden(
         return Ok(Some((EnrollmentState::Replied, "replied".into())));
     }
     if background.campaign.settings.stop_company {
+        // From the campaign's beginning on, because a colleague's turn may come after the reply.
         let replies: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM replies r JOIN leads l ON l.tenant = r.tenant AND l.person_id = r.person_id \
              WHERE r.tenant = $1 AND r.kind IN ('reply', 'opt_out') AND r.received_at_ms >= $2 \
              AND l.business_id = (SELECT business_id FROM leads WHERE tenant = $1 AND id = $3)",
         )
         .bind(tenant)
-        .bind(enrollment.started_at_ms)
+        .bind(background.campaign.created_at_ms)
         .bind(&enrollment.lead_id)
         .fetch_one(&mut *transaction)
         .await?;

@@ -2,10 +2,12 @@
 
 use super::errors::start;
 use super::world::{DAY_MS, LINKEDIN, MAILBOX, World};
+use crate::store::searches::to_json;
 use crate::store::testing::each_backend;
 use crate::store::touches::Claimed;
 use leadflow_sandbox::{FaultKind, FaultRule, Provider};
 use leadflow_workflows::contract::{Advice, AdviceNext, EnrollmentRef};
+use leadflow_workflows::domain::account::CampaignSettings;
 use leadflow_workflows::domain::outreach::{Action, Hold, TouchState};
 
 /// What keeps the next contact back, and until when it is put off.
@@ -155,6 +157,38 @@ async fn a_stop_is_answered_after_the_calls_that_were_claimed_before_it() {
             world.store.until_begun(world.clock, "default", claimed).await.unwrap();
             assert!(world.clock.now_ms() >= begin_by_ms, "{claimed:?}");
         }
+    })
+    .await;
+}
+
+/// What ends colleagues when a reply comes does not reach those whose turn has not come.
+#[tokio::test]
+async fn a_reply_of_a_colleague_counts_from_the_campaigns_beginning() {
+    each_backend(async |store| {
+        let world = start(&store, 2).await;
+        let now_ms = world.clock.now_ms();
+        let settings = world.store.campaign("default", "email").await.unwrap().unwrap().settings;
+        let settings = to_json(&CampaignSettings { stop_company: true, ..settings });
+        world.run(&format!("UPDATE campaigns SET settings = '{settings}', created_at_ms = {}", now_ms - DAY_MS)).await;
+        world.run("UPDATE leads SET business_id = (SELECT MIN(business_id) FROM leads)").await;
+        let replied = async |id: &str, at_ms: i64| {
+            world
+                .run(&format!(
+                    "INSERT INTO replies (id, tenant, person_id, account_id, channel, kind, provider_message_id, text, at_ms, \
+                     received_at_ms) VALUES ('{id}', 'default', '{}', '{MAILBOX}', 'email', 'reply', '{id}', '', {at_ms}, {at_ms})",
+                    world.lead(1).person_id
+                ))
+                .await;
+        };
+        replied("before", now_ms - 2 * DAY_MS).await;
+        let enrollment = due(&world, "email").await;
+        assert!(world.enrollment(&enrollment).await.is_open, "that was before the campaign");
+        replied("meanwhile", now_ms - DAY_MS / 2).await;
+        assert!(matches!(world.touch(&enrollment).await.next, AdviceNext::Done));
+        let ended = world.enrollment(&enrollment).await;
+        assert!(ended.started_at_ms > now_ms - DAY_MS / 2, "the enrollment began after the reply");
+        assert_eq!(ended.cause, "someone at the same company has replied");
+        assert_eq!(world.calls("send_email"), 0);
     })
     .await;
 }
