@@ -102,8 +102,8 @@ enum Internal {
     Worker(WorkerArgs),
 }
 
-/// Parses the command line, runs the command, and gives the exit code: 0 done, 1 refused or nothing matched, 2 failed or
-/// bad input.
+/// Parses the command line, runs the command, and gives the exit code: 0 done, 1 cancelled, refused or nothing matched,
+/// 2 failed or bad input.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

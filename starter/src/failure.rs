@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Why a command did not do what it was asked. Every text says what, where and what to do about it.
 #[derive(Debug)]
 pub enum Failure {
-    /// Nothing matched, or what was asked is not possible in this state. Exit code 1.
+    /// Nothing matched, it was cancelled, or what was asked is not possible in this state. Exit code 1.
     Refused(String),
     /// Bad input or a failure. Exit code 2.
     Failed(String),

@@ -24,10 +24,10 @@ pub const DEFAULT_DATA: &str = "leadflow-data";
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
-    /// Configuration file; without it `leadflow.toml` in the current folder, if there is one
+    /// Configuration file; without it `leadflow.toml` in the current folder, else in the data folder, if there is one
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Data folder of `starter dev`
+    /// Data folder of `starter dev`; without it `leadflow-data` in the current folder, if there is one
     #[arg(long, global = true, value_name = "FOLDER", env = "LEADFLOW_DATA", hide_env_values = true)]
     pub data: Option<PathBuf>,
     /// One JSON document on standard output

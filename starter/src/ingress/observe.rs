@@ -105,7 +105,6 @@ fn outcome(status: u16) -> &'static str {
         200..=299 => "accepted",
         401 | 403 => "unauthorized",
         413 => "too_large",
-        429 => "rate_limited",
         400..=499 => "malformed",
         _ => "failed",
     }

@@ -77,7 +77,7 @@ impl Score {
     }
 }
 
-/// The rule. Its weights (30, 30, 25, 15) are those of the design, section "Lead search".
+/// The rule: at most 30, 30, 25 and 15 points for the parts, in the order of [`Part`].
 pub fn score(facts: &ScoreFacts) -> Score {
     let mut points = Vec::new();
     let mut give = |part, name: &str, given: u32, of: u32| {

@@ -27,7 +27,7 @@ use uuid::Uuid;
 ///
 /// Everything is checked before anything is stored: every message is written for every lead. Real accounts ask first.
 ///
-/// Example: starter campaign start spring --search last --sequence sequence.toml --account anna --dry-run
+/// Example: starter campaign start spring --search last --sequence linkedin.toml --account anna --dry-run
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct StartArgs {
