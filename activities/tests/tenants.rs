@@ -7,7 +7,7 @@
 
 use futures::FutureExt;
 use leadflow_activities::config::StoreConfig;
-use leadflow_activities::store::testing::each_config;
+use leadflow_activities::store::testing::{each_config, skip_without};
 use leadflow_activities::store::{Backend, Store, StoreError};
 use secrecy::ExposeSecret;
 use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
@@ -195,7 +195,9 @@ async fn a_narrowed_store_stays_with_its_tenant() {
 async fn a_role_that_passes_over_the_guard_is_found_out() {
     on_postgres(async |config, _| {
         // The tests step down from a superuser, where they have one.
-        let Some((superuser, _)) = config.url.expose_secret().split_once("&options[role]=") else { return };
+        let Some((superuser, _)) = config.url.expose_secret().split_once("&options[role]=") else {
+            return skip_without("PostgreSQL with a superuser");
+        };
         let store = Store::connect(&StoreConfig { url: superuser.into(), max_mib: None }).await.unwrap();
         assert!(store.relies_on_filters().await.unwrap());
         store.close().await;

@@ -1,5 +1,6 @@
 //! Runs what the containers of `docker-compose.yml` run: the deploy scripts and the worker program, as they are there.
 
+use leadflow_activities::store::testing::{postgres_server, skip_without};
 use leadflow_starter::embedded::cli::{default_cache_dir, find_or_install};
 use leadflow_starter::embedded::ports::free_port;
 use std::env;
@@ -175,36 +176,37 @@ fn the_schema_job_updates_both_databases() {
     assert_eq!(calls.lines().collect::<Vec<_>>(), expected);
 }
 
-/// The script names its role and database itself, so the test runs a copy with other names and removes what it made.
+/// The script names its role, its database and its server itself, so the test runs a copy with other names and removes
+/// what it made.
 #[test]
 fn the_store_gets_its_own_role_and_database() {
+    let server = postgres_server();
+    // What a query brings; nothing when it fails.
     let psql = |sql: &str| {
-        Command::new("psql").args(["--host=127.0.0.1", "--dbname=postgres", "--quiet", "--command", sql]).output()
+        let options =
+            ["--no-password", "--quiet", "--no-align", "--tuples-only", "--dbname", &server, "--command", sql];
+        let output = Command::new("psql").args(options).output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
     };
-    if !psql("SELECT 1").is_ok_and(|output| output.status.success()) {
-        println!("skipped: no PostgreSQL with psql at 127.0.0.1; start one to run this");
-        return;
+    let user = psql("SELECT rolname FROM pg_roles WHERE rolname = current_user AND rolsuper");
+    if user.is_empty() {
+        return skip_without("PostgreSQL with a superuser and psql");
     }
     let name = format!("leadflow_container_{}", std::process::id());
     let script = fs::read_to_string(root().join("deploy/postgres/leadflow.sh")).expect("the script");
     let script = script
+        .replace("--dbname=postgres", "--dbname=\"$SERVER\"")
         .replace("ROLE leadflow", &format!("ROLE {name}"))
         .replace("DATABASE leadflow OWNER leadflow", &format!("DATABASE {name} OWNER {name}"));
-    let user = psql("SELECT 1").map(|_| whoami()).expect("psql runs");
     let output = Command::new("sh")
         .args(["-c", &script])
-        .envs([("POSTGRES_USER", user.as_str()), ("LEADFLOW_DB_PASSWORD", "secret"), ("PGHOST", "127.0.0.1")])
+        .envs([("SERVER", server.as_str()), ("POSTGRES_USER", user.as_str()), ("LEADFLOW_DB_PASSWORD", "secret")])
         .output()
         .expect("sh runs");
-    let owner = psql(&format!("\\l {name}")).expect("psql runs");
+    let owner = psql(&format!("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'"));
     for sql in [format!("DROP DATABASE IF EXISTS {name}"), format!("DROP ROLE IF EXISTS {name}")] {
-        psql(&sql).expect("psql runs");
+        psql(&sql);
     }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&owner.stdout).contains(&name));
-}
-
-fn whoami() -> String {
-    let output = Command::new("id").arg("-un").output().expect("id runs");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    assert_eq!(owner, name);
 }

@@ -10,13 +10,29 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 /// Address of a PostgreSQL server for tests; its user may create schemas, and a role too if it is a superuser.
-pub const POSTGRES_VARIABLE: &str = "LEADFLOW_TEST_POSTGRES";
+const POSTGRES_VARIABLE: &str = "LEADFLOW_TEST_POSTGRES";
 const POSTGRES_DEFAULT: &str = "postgres://root@127.0.0.1:5432/postgres";
 /// Whom a superuser steps down to, because row-level security does not hold for it.
 const PLAIN_ROLE: &str = "leadflow_test";
 /// The role stays: other tests on the server may be using it.
 const STEP_DOWN: &str = "DO $$ BEGIN CREATE ROLE leadflow_test; \
      EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
+
+/// Address of the PostgreSQL server for tests, whether or not one is there.
+pub fn postgres_server() -> String {
+    std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| POSTGRES_DEFAULT.to_owned())
+}
+
+/// Says that something is skipped because there is no such `server`, for example `PostgreSQL`.
+///
+/// # Panics
+/// When `CI` is set: there nothing may be skipped.
+pub fn skip_without(server: &str) {
+    assert!(std::env::var_os("CI").is_none(), "there is no {server}, and CI has to use one");
+    // The default has no password; an address of one's own may have one.
+    let place = if postgres_server() == POSTGRES_DEFAULT { POSTGRES_DEFAULT } else { POSTGRES_VARIABLE };
+    eprintln!("skipped: no {server} at {place}; start one and set {POSTGRES_VARIABLE} to run this");
+}
 
 /// Runs `test` on a new, migrated store of each kind. Without a PostgreSQL server it says so and runs on SQLite alone.
 pub async fn each_backend(test: impl AsyncFn(Store)) {
@@ -75,15 +91,12 @@ struct PostgresSchema {
 impl PostgresSchema {
     /// `None` when no server answers.
     async fn create() -> Option<Self> {
-        let server = std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| POSTGRES_DEFAULT.to_owned());
+        let server = postgres_server();
         let mut schema = Self { server, name: format!("leadflow_test_{}", Uuid::now_v7().simple()), role: None };
         match schema.make().await {
             Ok(()) => Some(schema),
             Err(sqlx::Error::Io(_)) => {
-                // The default has no password; an address of one's own may have one.
-                assert!(std::env::var_os("CI").is_none(), "no PostgreSQL answers, and CI has to use one");
-                let place = if schema.server == POSTGRES_DEFAULT { POSTGRES_DEFAULT } else { POSTGRES_VARIABLE };
-                eprintln!("skipped: no PostgreSQL at {place}; start one and set {POSTGRES_VARIABLE} to run this");
+                skip_without("PostgreSQL");
                 None
             }
             Err(error) => panic!("the PostgreSQL server for tests refuses: {error}"),

@@ -11,7 +11,7 @@ use crate::lab::{OrSay, Setup};
 use crate::reply_wins::Spread;
 use anyhow::ensure;
 use leadflow_activities::config::StoreConfig;
-use leadflow_activities::store::testing::POSTGRES_VARIABLE;
+use leadflow_activities::store::testing::postgres_server;
 use leadflow_starter::history;
 use leadflow_starter::history::RunHistory;
 use serde::Serialize;
@@ -22,7 +22,6 @@ use temporalio_common::protos::temporal::api::enums::v1::EventType;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-const POSTGRES_DEFAULT: &str = "postgres://root@127.0.0.1:5432/postgres";
 /// The goals on PostgreSQL, at the highest rate.
 pub const RATE: u32 = 500;
 pub const MOST_P99_MS: f64 = 50.0;
@@ -229,8 +228,7 @@ struct Database {
 impl Database {
     async fn create() -> anyhow::Result<Self> {
         sqlx::any::install_default_drivers();
-        let server = std::env::var(POSTGRES_VARIABLE).unwrap_or_else(|_| POSTGRES_DEFAULT.to_owned());
-        let database = Self { server, name: format!("leadflow_bench_{}", Uuid::now_v7().simple()) };
+        let database = Self { server: postgres_server(), name: format!("leadflow_bench_{}", Uuid::now_v7().simple()) };
         database.execute(format!("CREATE DATABASE {}", database.name)).await?;
         Ok(database)
     }
