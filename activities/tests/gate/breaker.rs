@@ -6,6 +6,7 @@ use leadflow_activities::providers::Billed;
 use leadflow_activities::store::testing::each_backend;
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::provider::Provider;
+use leadflow_workflows::domain::timings::Timings;
 use std::time::Duration;
 
 /// Fails with a server error.
@@ -69,12 +70,13 @@ async fn a_failing_probe_opens_it_again_and_a_lost_one_is_replaced() {
 #[tokio::test]
 async fn it_stays_open_for_the_set_time() {
     each_backend(async |store| {
-        // An hour of this clock is a second of real time.
-        let gate = Gate::new(store.clone(), Clock::fast(NOON_MS, 3_600.0), PLENTY, TIMINGS);
+        // An hour of this clock is a second of real time, and the set time is longer than any machine needs here.
+        let timings = Timings { breaker_open_ms: 600_000, ..TIMINGS };
+        let gate = Gate::new(store.clone(), Clock::fast(NOON_MS, 3_600.0), PLENTY, timings);
         for number in 0..5 {
             fail(&gate, &format!("failing {number}")).await;
         }
-        let longest = Duration::from_millis(TIMINGS.breaker_open_ms);
+        let longest = Duration::from_millis(timings.breaker_open_ms);
         match Vendor::default().call(&gate, paid_call("refused")).await.unwrap() {
             Called::BreakerOpen { retry_after } => {
                 assert!(retry_after <= longest, "{retry_after:?}");

@@ -101,6 +101,7 @@ fn a_search_is_held_raised_paused_resumed_and_cancelled() {
                 return shown;
             }
             assert!(std::time::Instant::now() < deadline, "never {status}: {shown}");
+            std::thread::sleep(std::time::Duration::from_millis(100));
         }
     };
     let held = until("over_budget");

@@ -85,8 +85,7 @@ async fn a_providers_limit_holds_over_all_workers() {
     let workers: BTreeSet<&str> = started[..CALLS].iter().map(|(_, worker)| worker.as_str()).collect();
     assert_eq!(workers.len(), 2, "both workers take part");
     let took_ms = started[CALLS - 1].0 - started[0].0;
-    eprintln!("{CALLS} calls at 50 a minute took {took_ms} ms");
-    assert!((15_000..=18_000).contains(&took_ms), "{took_ms} ms");
+    assert!(took_ms >= 15_000, "{CALLS} calls at 50 a minute took {took_ms} ms");
     second.stop().await.unwrap();
     lab.stop().await.unwrap();
 }
