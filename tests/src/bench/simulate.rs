@@ -1,6 +1,7 @@
 //! How long the simulation of a large campaign takes, and whether it keeps all limits.
 
 use super::search::Limit;
+use crate::field::campaign_settings;
 use anyhow::Context;
 use leadflow_activities::outreach::sequence_file;
 use leadflow_activities::outreach::simulate::{Rates, SimulatedAccount, Simulation, simulate, synthetic};
@@ -56,7 +57,7 @@ pub fn run(options: &Options) -> anyhow::Result<Measured> {
             .into_iter()
             .flat_map(|channel| (1..=options.accounts).map(move |number| account(channel, number)))
             .collect(),
-        campaign: campaign(),
+        campaign: CampaignSettings { lead_hours: Hours::office(), keep_holidays: true, ..campaign_settings() },
         rates: Rates::default(),
         seed: SEED,
         start_ms: START_MS,
@@ -94,20 +95,5 @@ fn account(channel: Channel, number: usize) -> SimulatedAccount {
             is_free: false,
             from_name: None,
         },
-    }
-}
-
-fn campaign() -> CampaignSettings {
-    CampaignSettings {
-        lead_hours: Hours::office(),
-        keep_holidays: true,
-        stop_company: false,
-        allow_parallel: false,
-        starts_per_day: None,
-        minimum_score: 0,
-        leads: None,
-        postal_address: None,
-        source_notice: None,
-        policy: BTreeMap::new(),
     }
 }
