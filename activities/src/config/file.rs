@@ -68,7 +68,7 @@ macro_rules! provider_table {
         pub(super) struct $name {
             /// Address of the provider, for example `https://api.example.com/v1`.
             pub(super) base_url: String,
-            /// Calls that may start in a minute, over all workers.
+            /// Calls that may start in a minute.
             #[schemars(range(min = 1, max = 60_000))]
             calls_per_minute: u32,
             /// Whether this is a stand-in, whose data never mixes with real data.

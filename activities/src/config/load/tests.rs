@@ -188,7 +188,7 @@ FOLDER/leadflow.toml:4:1: unknown key `api_key` in [openai]
 FOLDER/leadflow.toml:5:12: `openai.base_url` is not a web address
   hint: write it like `https://api.example.com/v1`, without query
 FOLDER/leadflow.toml:7:20: `serper.calls_per_minute` must be 1 to 60000, not 0
-  hint: calls that may start in a minute, over all workers
+  hint: calls that may start in a minute
 FOLDER/leadflow.toml:9:7: `store.url` is not the address of a store
   hint: write `sqlite:PATH` or `postgres://USER@HOST/NAME`"
     );
