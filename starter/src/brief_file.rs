@@ -10,8 +10,6 @@ use std::path::Path;
 /// Columns of an exclude list that are read. Each is a kind that [`Exclusion`] knows.
 const COLUMNS: [&str; 5] = ["domain", "name", "cid", "linkedin", "email"];
 
-const LARGEST_LIST_BYTES: u64 = 32 * 1024 * 1024;
-
 /// Reads and checks a brief.
 ///
 /// # Errors
@@ -48,7 +46,7 @@ fn findings(brief: &Brief) -> Vec<Finding> {
 /// # Errors
 /// The file, its header, and each bad row by its line.
 pub fn load_exclude_list(path: &Path) -> Result<Vec<Exclusion>, Mistakes> {
-    parse_exclude_list(&path.display().to_string(), &read_text(path, LARGEST_LIST_BYTES)?)
+    parse_exclude_list(&path.display().to_string(), &read_text(path, csv_file::LARGEST_BYTES)?)
 }
 
 fn parse_exclude_list(file: &str, text: &str) -> Result<Vec<Exclusion>, Mistakes> {

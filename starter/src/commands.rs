@@ -47,7 +47,7 @@ fn the_one<T>(mut found: Vec<T>, what: &str, word: &str, none: &str, many: &str)
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Failure::Refused(format!("no {what} matches `{word}`\nhint: {none}"))),
-        count => Err(Failure::Refused(format!("{count} {what}s match `{word}`\nhint: {many}"))),
+        _ => Err(Failure::Refused(format!("more than one {what} matches `{word}`\nhint: {many}"))),
     }
 }
 

@@ -3,6 +3,9 @@
 use leadflow_activities::config::mistakes::{Mistake, Mistakes};
 use std::ops::Range;
 
+/// The largest list that is read.
+pub(crate) const LARGEST_BYTES: u64 = 32 * 1024 * 1024;
+
 /// A file that was read.
 #[derive(Debug)]
 pub struct CsvFile {

@@ -91,12 +91,6 @@ impl Calendar {
         self.windows(at_ms).next().map_or(i64::MAX, |(open_ms, _)| open_ms)
     }
 
-    /// How much open time there is from one instant to another.
-    pub fn open_ms_between(&self, from_ms: i64, to_ms: i64) -> i64 {
-        let windows = self.windows(from_ms).take_while(|(open_ms, _)| *open_ms < to_ms);
-        windows.map(|(open_ms, close_ms)| close_ms.min(to_ms) - open_ms).sum()
-    }
-
     /// The open times from `from_ms` on, in order: each with its first instant and the first instant after it.
     ///
     /// The clocks of a zone change at some instants, and between two changes every day has 24 hours. So a working time that

@@ -24,6 +24,12 @@ fn office(zone: &str, country: &str) -> Calendar {
     Calendar::new(&Hours::office(), zone, country, true).unwrap()
 }
 
+/// How much open time there is from one instant to another.
+fn open_ms_between(calendar: &Calendar, from_ms: i64, to_ms: i64) -> i64 {
+    let windows = calendar.windows(from_ms).take_while(|(open_ms, _)| *open_ms < to_ms);
+    windows.map(|(open_ms, close_ms)| close_ms.min(to_ms) - open_ms).sum()
+}
+
 /// By the words of the rule, with the calendar of another library's making.
 fn is_open(hours: &Hours, zone: &TimeZone, holidays: &[Date], at_ms: i64) -> bool {
     let local = Timestamp::from_millisecond(at_ms).unwrap().to_zoned(zone.clone());
@@ -101,7 +107,7 @@ fn same_as_the_wall_clock(
         prop_assert_eq!(calendar.closed_at(at_ms).is_none(), open, "{} at {}", zone, at_ms);
         open_minutes += i64::from(open);
     }
-    prop_assert_eq!(calendar.open_ms_between(start_ms, start_ms + minutes * MINUTE_MS), open_minutes * MINUTE_MS);
+    prop_assert_eq!(open_ms_between(&calendar, start_ms, start_ms + minutes * MINUTE_MS), open_minutes * MINUTE_MS);
     Ok(())
 }
 
@@ -130,10 +136,10 @@ fn whole_years_of_every_zone_have_no_contact_outside_of_office_hours() {
 fn an_hour_that_comes_twice_is_open_twice_and_one_that_never_comes_is_not() {
     let night = |from, to| Calendar::new(&hours(&[7], from, to), "Europe/Berlin", "DE", true).unwrap();
     let (autumn, spring) = (ms("2026-10-25T00:00[Europe/Berlin]"), ms("2026-03-29T00:00[Europe/Berlin]"));
-    assert_eq!(night(150, 180).open_ms_between(autumn, autumn + DAY_MS), 2 * 30 * MINUTE_MS);
-    assert_eq!(night(0, 1440).open_ms_between(autumn, autumn + 26 * HOUR_MS), 25 * HOUR_MS);
-    assert_eq!(night(120, 180).open_ms_between(spring, spring + DAY_MS), 0);
-    assert_eq!(night(0, 1440).open_ms_between(spring, spring + DAY_MS), 23 * HOUR_MS);
+    assert_eq!(open_ms_between(&night(150, 180), autumn, autumn + DAY_MS), 2 * 30 * MINUTE_MS);
+    assert_eq!(open_ms_between(&night(0, 1440), autumn, autumn + 26 * HOUR_MS), 25 * HOUR_MS);
+    assert_eq!(open_ms_between(&night(120, 180), spring, spring + DAY_MS), 0);
+    assert_eq!(open_ms_between(&night(0, 1440), spring, spring + DAY_MS), 23 * HOUR_MS);
     // The Sunday after has the hour again.
     assert_eq!(night(120, 180).next_open(spring), ms("2026-04-05T02:00[Europe/Berlin]"));
 }

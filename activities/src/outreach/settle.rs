@@ -9,7 +9,7 @@ use crate::store::enrollments::{lock_account, lock_person};
 use crate::store::persons::bury_email;
 use crate::store::sequences::sequence_of;
 use crate::store::suppressions::suppress;
-use crate::store::touches::{Touch, Unsent, settle_sent, settle_unsent};
+use crate::store::touches::{AGAIN_MS, Touch, Unsent, settle_sent, settle_unsent};
 use crate::telemetry::counters;
 use futures::FutureExt;
 use leadflow_workflows::contract::TouchInput;
@@ -19,8 +19,6 @@ use leadflow_workflows::domain::suppression::{SuppressionKind, SuppressionOrigin
 use sqlx::AnyConnection;
 use std::time::Duration;
 
-/// A call that did surely not happen is made again after this time.
-const AGAIN_MS: i64 = 60_000;
 /// What LinkedIn's word for an earlier invitation puts a contact off by, until a look shows whether that one is pending.
 pub(super) const ALREADY_INVITED: &str = "already_invited_recently";
 

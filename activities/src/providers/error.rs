@@ -162,7 +162,8 @@ fn advice(provider: Provider, class: Class, kind: &str) -> Option<&'static str> 
     }
 }
 
-fn status_suffix(status: Option<u16>) -> String {
+/// `, status 404`, or nothing.
+pub(crate) fn status_suffix(status: Option<u16>) -> String {
     status.map(|status| format!(", status {status}")).unwrap_or_default()
 }
 

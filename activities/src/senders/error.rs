@@ -1,5 +1,6 @@
 //! What went wrong with a call through a sender account, and what follows from it.
 
+use crate::providers::error::status_suffix;
 use leadflow_workflows::domain::provider::Provider;
 use std::time::Duration;
 
@@ -88,10 +89,6 @@ impl Verdict {
             Self::Unknown => "may have done it or not",
         }
     }
-}
-
-fn status_suffix(status: Option<u16>) -> String {
-    status.map(|status| format!(", status {status}")).unwrap_or_default()
 }
 
 fn hint_suffix(error: &SendError) -> String {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
-pub(crate) use after::{Unsent, settle_sent, settle_unsent};
+pub(crate) use after::{AGAIN_MS, Unsent, settle_sent, settle_unsent};
 pub(crate) use before::{
     claim, claim_again, defer_uncalled, end_look, note_done_elsewhere, note_look, refuse_uncalled, release_planned,
     reserve, take_over,

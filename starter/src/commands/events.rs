@@ -1,6 +1,6 @@
 //! `starter events`: what providers told, and what it did.
 
-use super::{columns, instant, print, print_json, rfc3339, tell as say};
+use super::{columns, instant, print, print_json, rfc3339, tell as say, the_one};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
@@ -111,18 +111,9 @@ async fn again(site: &Site, store: &Store, event: &StoredEvent, json: bool) -> R
 }
 
 async fn find(site: &Site, store: &Store, word: &str) -> Result<StoredEvent, Failure> {
-    let mut found = if word.len() < 4 { Vec::new() } else { store.matching_events(site.tenant(), word).await? };
-    match found.len() {
-        0 => Err(Failure::Refused(format!(
-            "no event matches `{}`\nhint: `starter events list` shows them; give four letters of the id or more",
-            printable(word)
-        ))),
-        1 => Ok(found.remove(0)),
-        _ => Err(Failure::Refused(format!(
-            "more than one event matches `{}`\nhint: give more of the id",
-            printable(word)
-        ))),
-    }
+    let found = if word.len() < 4 { Vec::new() } else { store.matching_events(site.tenant(), word).await? };
+    let none = "`starter events list` shows them; give four letters of the id or more";
+    the_one(found, "event", word, none, "give more of the id")
 }
 
 /// Without the message itself, which is a person's.

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::output::terminal_width;
 use crate::site::{GlobalArgs, Site};
 use clap::{Args, Subcommand};
+use leadflow_activities::config::mistakes::Mistakes;
 use leadflow_activities::outreach::sequence_file;
 use leadflow_activities::store::Store;
 use leadflow_activities::store::sequences::StoredSequence;
@@ -75,11 +76,17 @@ async fn find(site: &Site, store: &Store, word: &str) -> Result<StoredSequence, 
 
 /// A sequence from a file, or a stored one.
 async fn file_or_stored(site: &Site, store: &Store, word: &str) -> Result<Sequence, Failure> {
-    let path = Path::new(word);
-    if path.is_file() || path.extension().is_some_and(|end| end == "toml") {
-        return Ok(sequence_file::load(path)?);
+    match in_file(word)? {
+        Some(sequence) => Ok(sequence),
+        None => Ok(find(site, store, word).await?.sequence),
     }
-    Ok(find(site, store, word).await?.sequence)
+}
+
+/// The sequence of a file; `None` when the word names a stored one.
+pub(super) fn in_file(word: &str) -> Result<Option<Sequence>, Mistakes> {
+    let path = Path::new(word);
+    let is_file = path.is_file() || path.extension().is_some_and(|end| end == "toml");
+    is_file.then(|| sequence_file::load(path)).transpose()
 }
 
 fn validate(args: &FileArg, json: bool) -> Result<(), Failure> {

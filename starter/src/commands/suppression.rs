@@ -14,8 +14,6 @@ use leadflow_workflows::domain::suppression::{SuppressionOrigin, SuppressionTarg
 use serde_json::json;
 use std::path::PathBuf;
 
-const LARGEST_BYTES: u64 = 32 * 1024 * 1024;
-
 /// Keep people from being contacted, on any channel
 #[derive(Subcommand, Debug)]
 pub enum SuppressionCommand {
@@ -81,7 +79,7 @@ async fn add(args: &AddArgs, global: &GlobalArgs) -> Result<(), Failure> {
 }
 
 async fn import(args: &ImportArgs, global: &GlobalArgs) -> Result<(), Failure> {
-    let text = read_text(&args.file, LARGEST_BYTES)?;
+    let text = read_text(&args.file, csv_file::LARGEST_BYTES)?;
     let targets = parse(&args.file.display().to_string(), &text, args.reason.trim())?;
     store(&targets, SuppressionOrigin::Import, global).await
 }

@@ -84,11 +84,6 @@ impl DataFolder {
         self.root.join("temporal.db")
     }
 
-    /// The store.
-    pub fn leadflow_db(&self) -> PathBuf {
-        self.root.join("leadflow.db")
-    }
-
     /// The folder for logs, which exists.
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")

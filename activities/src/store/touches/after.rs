@@ -5,8 +5,8 @@ use crate::store::StoreError;
 use leadflow_workflows::domain::outreach::TouchState;
 use sqlx::{AnyConnection, AssertSqlSafe};
 
-/// A repeat that was surely not made is made again after this time.
-const AGAIN_MS: i64 = 60_000;
+/// A call that was surely not made is made again after this time.
+pub(crate) const AGAIN_MS: i64 = 60_000;
 
 /// Notes that a touch was made. Only one in doubt can be settled, and each message of the provider settles one touch.
 /// Whether it was settled now.

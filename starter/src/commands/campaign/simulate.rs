@@ -1,5 +1,6 @@
 //! `starter campaign simulate`: how a campaign would go, by the rules it would go by.
 
+use super::super::sequence::in_file;
 use super::super::{columns, instant, print, print_json};
 use super::find_sequence;
 use crate::failure::Failure;
@@ -22,7 +23,6 @@ use leadflow_workflows::domain::sequence::Sequence;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
 
 /// What is simulated when no sequence is named.
 const EXAMPLE: (&str, &str) =
@@ -120,11 +120,10 @@ pub(super) async fn run(args: &SimulateArgs, global: &GlobalArgs) -> Result<(), 
 
 async fn sequence(args: &SimulateArgs, site: &Site) -> Result<Sequence, Failure> {
     let Some(word) = &args.sequence else { return Ok(sequence_file::parse(EXAMPLE.0, EXAMPLE.1, None)?) };
-    let path = Path::new(word);
-    if path.is_file() || path.extension().is_some_and(|end| end == "toml") {
-        return Ok(sequence_file::load(path)?);
+    match in_file(word)? {
+        Some(sequence) => Ok(sequence),
+        None => Ok(find_sequence(site, &site.store().await?, word).await?.sequence),
     }
-    Ok(find_sequence(site, &site.store().await?, word).await?.sequence)
 }
 
 fn simulated(lead: &Lead) -> SimulatedLead {

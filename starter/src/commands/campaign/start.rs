@@ -1,6 +1,7 @@
 //! `starter campaign start`.
 
 use super::super::account::{self, words};
+use super::super::sequence::in_file;
 use super::super::{confirm, print, print_json, tell};
 use super::review::{Review, ReviewFacts, review};
 use crate::failure::Failure;
@@ -9,7 +10,6 @@ use crate::output::{SANDBOX_SOURCE, printable, terminal_width};
 use crate::outreach::Outreach;
 use crate::site::{GlobalArgs, Site};
 use clap::Args;
-use leadflow_activities::outreach::sequence_file;
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::campaigns::Campaign;
@@ -20,7 +20,6 @@ use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::domain::sequence::Sequence;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
 use uuid::Uuid;
 
 /// Contact the leads of a search, the best first, as far as the accounts' limits allow
@@ -192,10 +191,8 @@ impl Chosen {
 }
 
 async fn find_sequence(site: &Site, store: &Store, word: &str) -> Result<Chosen, Failure> {
-    let path = Path::new(word);
-    let is_file = path.is_file() || path.extension().is_some_and(|end| end == "toml");
-    if is_file {
-        return Ok(Chosen::File(sequence_file::load(path)?));
+    if let Some(sequence) = in_file(word)? {
+        return Ok(Chosen::File(sequence));
     }
     let stored = super::find_sequence(site, store, word).await?;
     Ok(Chosen::Stored { id: stored.id, sequence: stored.sequence })

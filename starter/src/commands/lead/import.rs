@@ -19,8 +19,6 @@ use rows::{Checked, check};
 use serde::Serialize;
 use std::path::PathBuf;
 
-const LARGEST_BYTES: u64 = 32 * 1024 * 1024;
-
 /// Bring your own leads: a CSV file with a header and one person a row
 ///
 /// Each row needs a name, and an email address or a LinkedIn profile. Whoever is known already stays one person. The same
@@ -71,7 +69,7 @@ struct Report {
 
 pub(super) async fn run(args: &ImportArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let file = args.file.display().to_string();
-    let text = read_text(&args.file, LARGEST_BYTES)?;
+    let text = read_text(&args.file, csv_file::LARGEST_BYTES)?;
     let csv = csv_file::read(&file, &text)?;
     let name = list_name(args)?;
     let columns = Columns::of(&csv.header, &args.map).map_err(Failure::Failed)?;

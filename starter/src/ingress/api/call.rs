@@ -1,9 +1,10 @@
 //! One request from its arrival to its answer: who asks, whether they may, whether it was answered before, what was done.
 
+use super::super::observe::REQUEST_ID;
 use super::super::problem::Problem;
 use super::caller::{Caller, authenticate};
 use super::keys::{self, Repeat};
-use super::{Handler, REQUEST_ID, Shared};
+use super::{Handler, Shared};
 use crate::launch::Launcher;
 use crate::outreach::Outreach;
 use crate::site::Site;

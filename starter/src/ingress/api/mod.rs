@@ -26,7 +26,6 @@ use super::problem::Problem;
 use crate::site::Site;
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use call::{Call, Endpoint, Incoming, answer};
@@ -44,7 +43,6 @@ use tokio::sync::{Semaphore, watch};
 
 /// Requests a minute that a token has unless it is set otherwise.
 pub const REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(600).expect("it is not zero");
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the API works with.
 #[derive(Clone)]
