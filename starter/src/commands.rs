@@ -41,6 +41,31 @@ fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(&text)
 }
 
+/// Writes a list: its rows with `--json`, else its table, or `none` where there are no rows yet. A list that options have
+/// narrowed down to nothing is refused.
+fn print_list<R: Serialize>(
+    rows: &[R],
+    json: bool,
+    is_narrowed: bool,
+    none: &str,
+    table: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    if json {
+        print_json(&rows)?;
+    }
+    match rows {
+        [] if is_narrowed => {
+            Err(Failure::Refused("nothing matches these options\nhint: leave one out to see more".into()))
+        }
+        _ if json => Ok(()),
+        [] => {
+            tell(none);
+            Ok(())
+        }
+        _ => print(&table()),
+    }
+}
+
 /// The one thing that a word means; `none` and `many` go on after the word, with a hint each.
 fn the_one<T>(mut found: Vec<T>, what: &str, word: &str, none: &str, many: &str) -> Result<T, Failure> {
     let word = printable(word);

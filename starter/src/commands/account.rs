@@ -7,7 +7,7 @@ pub(crate) mod report;
 pub(super) use report::tests;
 pub mod words;
 
-use super::{columns, instant, print, print_json, tell, the_one};
+use super::{columns, instant, print, print_json, print_list, the_one};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
@@ -102,14 +102,12 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let store = site.store().await?;
     let accounts = store.accounts(site.tenant()).await?;
-    if global.json {
-        return print_json(&accounts.into_iter().map(Row::of).collect::<Vec<_>>());
-    }
-    if accounts.is_empty() {
-        tell("no accounts yet\nhint: `starter account add` adds one that is connected at Unipile");
-        return Ok(());
-    }
-    let now_ms = site.clock.now_ms();
+    let rows: Vec<Row> = accounts.iter().cloned().map(Row::of).collect();
+    let none = "no accounts yet\nhint: `starter account add` adds one that is connected at Unipile";
+    print_list(&rows, global.json, false, none, || table(&accounts, site.clock.now_ms(), terminal_width()))
+}
+
+fn table(accounts: &[Account], now_ms: i64, width: u16) -> String {
     let rows = accounts.iter().map(|account| {
         let settings = &account.settings;
         let deferred = account.deferred_until_ms.filter(|until_ms| *until_ms > now_ms);
@@ -129,7 +127,7 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     });
     let header = ["name", "channel", "state", "works", "zone", "source", "id"];
     // An id that is broken over lines cannot be copied.
-    print(&columns(&header, &[], rows, terminal_width().max(130)))
+    columns(&header, &[], rows, width.max(130))
 }
 
 async fn show(args: &AccountArg, global: &GlobalArgs) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! `starter audit`: who did what.
 
-use super::{columns, instant, print, print_json, tell};
+use super::{columns, instant, print_list};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
@@ -32,16 +32,10 @@ pub async fn run(command: &AuditCommand, global: &GlobalArgs) -> Result<(), Fail
     let site = Site::find(global)?;
     let store = site.store().await?;
     let entries = store.audit_entries(site.tenant(), args.actor.as_deref(), args.limit).await?;
-    if global.json {
-        return print_json(&entries);
-    }
-    if entries.is_empty() {
-        tell("nothing was done yet");
-        return Ok(());
-    }
     let tokens = store.api_tokens(site.tenant()).await?;
-    let names = tokens.into_iter().map(|token| (token.id, token.name)).collect();
-    print(&table(&entries, &names, terminal_width()))
+    let names: BTreeMap<String, String> = tokens.into_iter().map(|token| (token.id, token.name)).collect();
+    let none = "nothing was done over the API or with tokens yet";
+    print_list(&entries, global.json, args.actor.is_some(), none, || table(&entries, &names, terminal_width()))
 }
 
 /// `names` of tokens, by id.

@@ -1,6 +1,6 @@
 //! `starter buyer-group`: who decides together at a company, kept up to date.
 
-use super::{columns, instant, print, print_json, tell, the_one};
+use super::{columns, instant, print, print_json, print_list, tell, the_one};
 use crate::failure::Failure;
 use crate::output::figures::counted;
 use crate::output::{SANDBOX_NOTICE, SANDBOX_SOURCE, printable, terminal_width};
@@ -55,14 +55,9 @@ pub async fn run(command: BuyerGroupCommand, global: &GlobalArgs) -> Result<(), 
         BuyerGroupCommand::Show(arg) => show(&site, &arg.company, global.json).await,
         BuyerGroupCommand::List(args) => {
             let groups = site.store().await?.buyer_groups(site.tenant(), args.limit).await?;
-            if global.json {
-                return print_json(&groups);
-            }
-            if groups.is_empty() {
-                tell("no buyer group is kept yet\nhint: `starter buyer-group refresh COMPANY` begins one");
-                return Ok(());
-            }
-            print(&with_notice(table(&groups, terminal_width()), groups.iter().map(|group| group.source.as_str())))
+            let none = "no buyer group is kept yet\nhint: `starter buyer-group refresh COMPANY` begins one";
+            let sources = groups.iter().map(|group| group.source.as_str());
+            print_list(&groups, global.json, false, none, || with_notice(table(&groups, terminal_width()), sources))
         }
     }
 }

@@ -12,7 +12,7 @@ mod turn;
 
 pub(crate) use review::Review;
 
-use super::{columns, instant, print, print_json, rfc3339, tell, the_one};
+use super::{columns, instant, print, print_json, print_list, rfc3339, the_one};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::outreach::Outreach;
@@ -145,13 +145,11 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     for campaign in store.campaigns(site.tenant()).await? {
         rows.push(Row::read(&store, campaign).await?);
     }
-    if global.json {
-        return print_json(&rows);
-    }
-    if rows.is_empty() {
-        tell("no campaigns yet\nhint: `starter campaign start` begins one on the leads of a search");
-        return Ok(());
-    }
+    let none = "no campaigns yet\nhint: `starter campaign start` begins one on the leads of a search";
+    print_list(&rows, global.json, false, none, || table(&rows, terminal_width()))
+}
+
+fn table(rows: &[Row], width: u16) -> String {
     let cells = rows.iter().map(|row| {
         vec![
             row.campaign_id.clone(),
@@ -165,7 +163,7 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     });
     let header = ["id", "name", "state", "waiting", "open", "ended", "started"];
     // An id that is broken over lines cannot be copied.
-    print(&columns(&header, &["waiting", "open", "ended"], cells, terminal_width().max(120)))
+    columns(&header, &["waiting", "open", "ended"], cells, width.max(120))
 }
 
 /// Leads that wait for their turn; none in a campaign that has ended.

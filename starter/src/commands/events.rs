@@ -1,6 +1,6 @@
 //! `starter events`: what providers told, and what it did.
 
-use super::{columns, instant, print, print_json, rfc3339, tell as say, the_one};
+use super::{columns, instant, print, print_json, print_list, rfc3339, tell as say, the_one};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
@@ -68,10 +68,10 @@ pub async fn run(command: EventsCommand, global: &GlobalArgs) -> Result<(), Fail
                 only_unconfirmed: args.unconfirmed,
             };
             let events = store.filtered_events(site.tenant(), &filter, args.limit).await?;
-            if global.json {
-                return print_json(&events.iter().map(document).collect::<Vec<_>>());
-            }
-            print(&table(&events, terminal_width()))
+            let documents: Vec<Value> = events.iter().map(document).collect();
+            let is_narrowed = args.source.is_some() || args.unmatched || args.unconfirmed;
+            let none = "no events yet\nhint: `starter serve` takes them in";
+            print_list(&documents, global.json, is_narrowed, none, || table(&events, terminal_width()))
         }
         EventsCommand::Show(args) => {
             let event = find(&site, &store, &args.event).await?;

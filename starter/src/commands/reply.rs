@@ -1,6 +1,6 @@
 //! `starter reply`: what people wrote back, and how they take it.
 
-use super::{columns, instant, print, print_json, the_one};
+use super::{columns, instant, print, print_json, print_list, the_one};
 use crate::failure::Failure;
 use crate::output::{printable, terminal_width, wrapped};
 use crate::site::{GlobalArgs, Site};
@@ -45,7 +45,8 @@ pub async fn run(command: ReplyCommand, global: &GlobalArgs) -> Result<(), Failu
     match command {
         ReplyCommand::List(args) => {
             let replies = store.latest_replies(site.tenant(), args.limit).await?;
-            if global.json { print_json(&replies) } else { print(&table(&replies, terminal_width())) }
+            let none = "nothing came back yet\nhint: `starter campaign list` shows how far the campaigns are";
+            print_list(&replies, global.json, false, none, || table(&replies, terminal_width()))
         }
         ReplyCommand::Show(args) => {
             let reply = find(&site, &store, &args.reply).await?;

@@ -4,7 +4,7 @@ mod preview;
 mod test;
 mod words;
 
-use super::{columns, instant, print, print_json, rfc3339, the_one};
+use super::{columns, instant, print, print_json, print_list, rfc3339, the_one};
 use crate::failure::Failure;
 use crate::output::terminal_width;
 use crate::site::{GlobalArgs, Site};
@@ -113,9 +113,12 @@ async fn add(args: &FileArg, global: &GlobalArgs) -> Result<(), Failure> {
 async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let sequences = site.store().await?.sequences(site.tenant()).await?;
-    if global.json {
-        return print_json(&sequences.into_iter().map(Document::of).collect::<Vec<_>>());
-    }
+    let documents: Vec<Document> = sequences.iter().cloned().map(Document::of).collect();
+    let none = "no sequences yet\nhint: `starter sequence add FILE` stores one";
+    print_list(&documents, global.json, false, none, || table(&sequences, terminal_width()))
+}
+
+fn table(sequences: &[StoredSequence], width: u16) -> String {
     let rows = sequences.iter().map(|stored| {
         vec![
             format!("{}@{}", stored.name, stored.version),
@@ -124,7 +127,7 @@ async fn list(global: &GlobalArgs) -> Result<(), Failure> {
             stored.id.clone(),
         ]
     });
-    print(&columns(&["sequence", "contacts", "stored", "id"], &[], rows, terminal_width()))
+    columns(&["sequence", "contacts", "stored", "id"], &[], rows, width)
 }
 
 async fn show(args: &ShowArgs, global: &GlobalArgs) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! `starter suppression`: whom not to contact, on any channel.
 
 use super::lead::tell_ended;
-use super::{columns, instant, print, print_json, tell};
+use super::{columns, instant, print, print_json, print_list, tell};
 use crate::csv_file::{self, CsvFile};
 use crate::failure::Failure;
 use crate::output::figures::{count, counted};
@@ -105,14 +105,8 @@ async fn store(
 async fn list(global: &GlobalArgs) -> Result<(), Failure> {
     let site = Site::find(global)?;
     let entries = site.store().await?.suppressions(site.tenant()).await?;
-    if global.json {
-        return print_json(&entries);
-    }
-    if entries.is_empty() {
-        tell("nobody is suppressed\nhint: `starter suppression add VALUE` adds a person or a domain");
-        return Ok(());
-    }
-    print(&table(&entries, terminal_width()))
+    let none = "nobody is suppressed\nhint: `starter suppression add VALUE` adds a person or a domain";
+    print_list(&entries, global.json, false, none, || table(&entries, terminal_width()))
 }
 
 fn table(entries: &[Suppression], width: u16) -> String {

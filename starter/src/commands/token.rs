@@ -1,7 +1,7 @@
 //! `starter token`: who may use the HTTP API.
 
 use super::account::words::time_span;
-use super::{columns, instant, print, print_json, tell, the_one};
+use super::{columns, instant, print, print_json, print_list, tell, the_one};
 use crate::failure::Failure;
 use crate::ingress::api::token;
 use crate::output::{printable, terminal_width};
@@ -111,14 +111,8 @@ async fn create(site: &Site, store: &Store, args: &CreateArgs, json: bool) -> Re
 
 async fn list(site: &Site, store: &Store, json: bool) -> Result<(), Failure> {
     let tokens = store.api_tokens(site.tenant()).await?;
-    if json {
-        return print_json(&tokens);
-    }
-    if tokens.is_empty() {
-        tell("no tokens yet\nhint: `starter token create NAME` makes one");
-        return Ok(());
-    }
-    print(&table(&tokens, site.clock.now_ms(), terminal_width()))
+    let none = "no tokens yet\nhint: `starter token create NAME` makes one";
+    print_list(&tokens, json, false, none, || table(&tokens, site.clock.now_ms(), terminal_width()))
 }
 
 async fn revoke(site: &Site, store: &Store, args: &RevokeArgs, json: bool) -> Result<(), Failure> {

@@ -16,6 +16,9 @@ fn a_search_is_tried_started_watched_read_explained_and_exported() {
     let estimate = site.json(&["search", "start", "brief.toml", "--dry-run"]);
     assert_eq!(estimate["places"][0]["country"], "United States");
     assert_eq!(site.json(&["search", "list"]), Value::Array(vec![]), "a dry run stores nothing");
+    assert_eq!(site.json(&["lead", "list"]), Value::Array(vec![]));
+    let narrowed = site.run(&["lead", "list", "--state", "ready", "--json"]);
+    assert!(narrowed.code == 1 && narrowed.out == "[]\n" && narrowed.err.contains("hint: "), "{narrowed:?}");
 
     let waited = site.run(&["search", "start", "--brief", "brief.toml", "--wait"]);
     assert_eq!(waited.code, 0, "{waited:?}");

@@ -277,11 +277,7 @@ fn dry(review: &Review, global: &GlobalArgs) -> Result<(), Failure> {
     } else {
         print(&format!("dry run: nothing is stored or sent\n\n{}", review.text(terminal_width())))?;
     }
-    if review.problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Refused("it could not start; see the problems".into()))
-    }
+    refuse_problems(review)
 }
 
 /// Refuses when a review found what keeps the campaign from starting.

@@ -1,6 +1,6 @@
 //! `starter lead list`.
 
-use super::super::{columns, print, print_json, tell};
+use super::super::{columns, print_list, tell};
 use crate::failure::Failure;
 use crate::output::{SANDBOX_NOTICE, SANDBOX_SOURCE, printable, terminal_width};
 use crate::site::{GlobalArgs, Site};
@@ -47,17 +47,10 @@ pub(super) async fn run(args: &ListArgs, global: &GlobalArgs) -> Result<(), Fail
         at_most: LISTED,
     };
     let leads = store.leads(site.tenant(), filter).await?;
-    if global.json {
-        return print_json(&leads);
-    }
-    if leads.is_empty() {
-        return Err(Failure::Refused(
-            "no lead matches\nhint: `starter search start` finds leads, `starter lead import FILE.csv` brings your own"
-                .into(),
-        ));
-    }
-    print(&text(&leads, terminal_width()))?;
-    if leads.len() == LISTED as usize {
+    let is_narrowed = search.is_some() || campaign.is_some() || args.state.is_some();
+    let none = "no leads yet\nhint: `starter search start` finds leads, `starter lead import FILE.csv` brings your own";
+    print_list(&leads, global.json, is_narrowed, none, || text(&leads, terminal_width()))?;
+    if !global.json && leads.len() == LISTED as usize {
         tell(&format!("these are the first {LISTED}; narrow them down with --search, --campaign or --state"));
     }
     Ok(())

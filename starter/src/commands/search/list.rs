@@ -1,6 +1,6 @@
 //! `starter search list`.
 
-use super::super::{columns, instant, print, print_json, rfc3339, tell};
+use super::super::{columns, instant, print_list, rfc3339};
 use super::report::state;
 use crate::failure::Failure;
 use crate::output::figures::money;
@@ -66,13 +66,11 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), Failure> {
     for search in store.searches(site.tenant(), LISTED).await? {
         rows.push(Row::read(&store, &gate, search).await?);
     }
-    if global.json {
-        return print_json(&rows);
-    }
-    if rows.is_empty() {
-        tell("no searches yet\nhint: `starter init` writes a brief, `starter search start brief.toml` starts it");
-        return Ok(());
-    }
+    let none = "no searches yet\nhint: `starter init` writes a brief, `starter search start brief.toml` starts it";
+    print_list(&rows, global.json, false, none, || table(&rows, terminal_width()))
+}
+
+fn table(rows: &[Row], width: u16) -> String {
     let cells = rows.iter().map(|row| {
         let wanted = row.leads_wanted.map_or(String::new(), |wanted| format!("/{wanted}"));
         vec![
@@ -88,5 +86,5 @@ pub(super) async fn run(global: &GlobalArgs) -> Result<(), Failure> {
     });
     let header = ["id", "name", "state", "done", "leads", "gaps", "cost", "started"];
     // An id that is broken over lines cannot be copied.
-    print(&columns(&header, &["done", "leads", "gaps", "cost"], cells, terminal_width().max(130)))
+    columns(&header, &["done", "leads", "gaps", "cost"], cells, width.max(130))
 }
