@@ -132,7 +132,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, global).await,
         Command::Dev(args) => dev::run(&args, global).await,
-        Command::Init(args) => Ok(init::run(&args, &mut io::stdout())?),
+        Command::Init(args) => init::run(&args, global.json),
         Command::Doctor => doctor::run(global).await,
         Command::Search(command) => search::run(command, global).await,
         Command::Lead(command) => lead::run(command, global).await,

@@ -35,7 +35,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Writes a result as the one JSON document that `--json` promises.
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(value).expect("results have text keys and no failing serialiser");
     text.push('\n');
     print(&text)

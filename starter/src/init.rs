@@ -1,7 +1,9 @@
 //! `starter init`: writes commented files to start from.
 
-use anyhow::{Context, Result};
+use crate::commands::{print, print_json};
+use crate::failure::Failure;
 use clap::Args;
+use serde::Serialize;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -19,19 +21,41 @@ pub struct InitArgs {
     pub force: bool,
 }
 
-/// Writes the files and lists on `out` what became of each. A file that is there stays as it is without `--force`.
-pub fn run(args: &InitArgs, out: &mut impl Write) -> Result<()> {
+/// What became of a file.
+#[derive(Serialize)]
+struct Fate {
+    file: String,
+    /// Else it was there already, and stays as it is.
+    wrote: bool,
+}
+
+/// Writes the files and lists what became of each. A file that is there stays as it is without `--force`.
+pub fn run(args: &InitArgs, json: bool) -> Result<(), Failure> {
+    let fates = write_all(args)?;
+    if json { print_json(&fates) } else { print(&text(&args.folder, &fates)) }
+}
+
+fn write_all(args: &InitArgs) -> Result<Vec<Fate>, Failure> {
     let folder = &args.folder;
-    fs::create_dir_all(folder).with_context(|| {
-        format!("cannot make the folder `{}`; hint: name a folder that you may write to", folder.display())
+    fs::create_dir_all(folder).map_err(|error| {
+        Failure::Failed(format!(
+            "cannot make the folder `{}`: {error}\nhint: name a folder that you may write to",
+            folder.display()
+        ))
     })?;
+    let mut fates = Vec::new();
     for (name, text) in templates() {
         let path = folder.join(name);
-        let fate = if write(&path, &text, args.force)? { "wrote" } else { "kept " };
-        writeln!(out, "{fate} {}", path.display())?;
+        fates.push(Fate { wrote: write(&path, &text, args.force)?, file: path.display().to_string() });
     }
-    writeln!(out, "next: edit {}, then run `starter search start {0}`", folder.join("brief.toml").display())?;
-    Ok(())
+    Ok(fates)
+}
+
+fn text(folder: &Path, fates: &[Fate]) -> String {
+    let line = |fate: &Fate| format!("{} {}\n", if fate.wrote { "wrote" } else { "kept " }, fate.file);
+    let lines: Vec<String> = fates.iter().map(line).collect();
+    let brief = folder.join("brief.toml");
+    format!("{}next: edit {1}, then run `starter search start {1}`\n", lines.concat(), brief.display())
 }
 
 /// Name and text of each file.
@@ -44,7 +68,7 @@ fn templates() -> [(&'static str, String); 3] {
 }
 
 /// Whether the file was written; `false` when it was there already.
-fn write(path: &Path, text: &str, force: bool) -> Result<bool> {
+fn write(path: &Path, text: &str, force: bool) -> Result<bool, Failure> {
     let mut options = OpenOptions::new();
     options.write(true);
     let opened =
@@ -52,8 +76,10 @@ fn write(path: &Path, text: &str, force: bool) -> Result<bool> {
     match opened.and_then(|mut file| file.write_all(text.as_bytes())) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-        Err(error) => Err(error)
-            .with_context(|| format!("cannot write `{}`; hint: check its permissions and the disk", path.display())),
+        Err(error) => Err(Failure::Failed(format!(
+            "cannot write `{}`: {error}\nhint: check its permissions and the disk",
+            path.display()
+        ))),
     }
 }
 
@@ -64,9 +90,8 @@ mod tests {
     use leadflow_activities::outreach::sequence_file;
 
     fn init(folder: &Path, force: bool) -> String {
-        let mut out = vec![];
-        run(&InitArgs { folder: folder.into(), force }, &mut out).unwrap();
-        String::from_utf8(out).unwrap().replace(&folder.display().to_string(), "FOLDER")
+        let fates = write_all(&InitArgs { folder: folder.into(), force }).unwrap();
+        text(folder, &fates).replace(&folder.display().to_string(), "FOLDER")
     }
 
     #[test]
@@ -95,6 +120,8 @@ mod tests {
         fs::write(&brief, "mine").unwrap();
         assert!(init(folder.path(), false).starts_with("kept  FOLDER/brief.toml\nwrote FOLDER/sequence.toml\n"));
         assert_eq!(fs::read_to_string(&brief).unwrap(), "mine");
+        let kept = write_all(&InitArgs { folder: folder.path().into(), force: false }).unwrap();
+        assert_eq!(serde_json::to_value(&kept[0]).unwrap(), serde_json::json!({ "file": brief, "wrote": false }));
         assert!(init(folder.path(), true).starts_with("wrote FOLDER/brief.toml\n"));
         assert_ne!(fs::read_to_string(&brief).unwrap(), "mine");
     }
