@@ -24,13 +24,21 @@ impl Failure {
     /// Tells the user on standard error, and gives the exit code.
     pub fn report(self) -> ExitCode {
         let (text, code) = match self {
-            Self::Refused(text) => (format!("{text}\n"), 1),
-            Self::Failed(text) | Self::Unavailable(text) => (format!("error: {text}\n"), 2),
+            Self::Refused(text) => (format!("{}\n", with_hint_below(&text)), 1),
+            Self::Failed(text) | Self::Unavailable(text) => (format!("error: {}\n", with_hint_below(&text)), 2),
             Self::Input(mistakes) => (render(&mistakes, Look::of_stderr()), 2),
         };
         // When even standard error is gone, the exit code has to do.
         let _ = io::stderr().write_all(text.as_bytes());
         ExitCode::from(code)
+    }
+}
+
+/// Errors that also go into logs and histories have their hint in the same line; a person gets it on a line of its own.
+fn with_hint_below(text: &str) -> String {
+    match text.rsplit_once("; hint: ") {
+        Some((problem, hint)) if !text.contains("\nhint: ") => format!("{problem}\nhint: {hint}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -67,5 +75,21 @@ impl From<io::Error> for Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Failed(format!("{error:#}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_gets_the_hint_on_a_line_of_its_own() {
+        for (text, told) in [
+            ("the store is full: no space; hint: free some", "the store is full: no space\nhint: free some"),
+            ("- a; hint: b\n- c\nhint: d", "- a; hint: b\n- c\nhint: d"),
+            ("it ended", "it ended"),
+        ] {
+            assert_eq!(with_hint_below(text), told);
+        }
     }
 }

@@ -7,6 +7,7 @@ use leadflow_workflows::enrollment::Enrollment;
 use leadflow_workflows::lead_search::LeadSearch;
 use leadflow_workflows::reply_reading::ReplyReading;
 use leadflow_workflows::sender_account::SenderAccount;
+use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{
     Client, NamespacedClient, WorkflowDescribeOptions, WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
     WorkflowGetResultOptions, WorkflowHistory,
@@ -33,14 +34,17 @@ pub async fn until_closed(client: &Client, workflow_id: &str) {
 pub async fn runs(client: &Client, workflow_id: &str) -> Result<Vec<RunHistory>, Failure> {
     let latest = client.get_workflow_handle::<LeadSearch>(workflow_id);
     let described = latest.describe(WorkflowDescribeOptions::default()).await;
-    let described = described.map_err(|error| {
-        Failure::Failed(format!("Temporal knows no workflow `{workflow_id}`: {error}\nhint: histories are kept for the retention of the namespace"))
+    let described = described.map_err(|error| match error {
+        WorkflowInteractionError::NotFound(_) => Failure::Failed(format!(
+            "Temporal knows no workflow `{workflow_id}`\nhint: histories are kept for the retention of the namespace"
+        )),
+        error => not_read(&error),
     })?;
     let mut runs = Vec::new();
     let mut run_id = described.run_id().to_owned();
     while !run_id.is_empty() {
         let events = fetch(client, workflow_id, &run_id).into_events().await;
-        let events = events.map_err(|error| Failure::Failed(format!("the history cannot be read: {error}")))?;
+        let events = events.map_err(|error| not_read(&error))?;
         let before = events.first().and_then(|event| match &event.attributes {
             Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) => {
                 Some(started.continued_execution_run_id.clone())
@@ -56,7 +60,13 @@ pub async fn runs(client: &Client, workflow_id: &str) -> Result<Vec<RunHistory>,
 /// The history of one run in the form that the replayer reads.
 pub async fn export(client: &Client, workflow_id: &str, run_id: &str) -> Result<Vec<u8>, Failure> {
     let json = fetch(client, workflow_id, run_id).to_json().await;
-    json.map_err(|error| Failure::Failed(format!("the history cannot be read: {error}")))
+    json.map_err(|error| not_read(&error))
+}
+
+fn not_read(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Unavailable(format!(
+        "the history could not be read: {error}\nhint: `starter doctor` shows what is missing"
+    ))
 }
 
 /// Replays an exported history against this program's workflows.

@@ -116,7 +116,10 @@ impl Launcher {
         let handle = self.client.get_workflow_handle::<LeadSearch>(workflow_id(&SearchId(search.id.clone())));
         match handle.signal(LeadSearch::look, (), WorkflowSignalOptions::default()).await {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
-            Err(error) => Err(Failure::Unavailable(format!("the search could not be told: {error}"))),
+            Err(error) => Err(Failure::Unavailable(format!(
+                "it is stored, but search {} could not be told: {error}\nhint: the same command again tells it",
+                search.id
+            ))),
         }
     }
 
@@ -165,7 +168,10 @@ impl Launcher {
         let options = WorkflowCancelOptions::builder().reason(reason.to_owned()).build();
         match handle.cancel(options).await {
             Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
-            Err(error) => Err(Failure::Unavailable(format!("the search could not be cancelled: {error}"))),
+            Err(error) => Err(Failure::Unavailable(format!(
+                "search {} could perhaps not be cancelled: {error}\nhint: the same command again makes sure",
+                search.id
+            ))),
         }
     }
 

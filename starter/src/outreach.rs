@@ -149,7 +149,10 @@ impl Outreach {
         let was_missing = ensured.map_err(|error| perhaps_started("campaign", &campaign.name, &error))?;
         let told = self.tell_open(campaign).await?;
         if !was_paused && !was_missing {
-            return Err(Failure::Refused(format!("campaign {} is running already", printable(&campaign.name))));
+            return Err(Failure::Refused(format!(
+                "campaign {} is running already\nhint: `starter campaign show {0}` tells how far it is",
+                printable(&campaign.name)
+            )));
         }
         Ok(told)
     }
@@ -189,7 +192,10 @@ impl Outreach {
         self.tell_account(&account.id).await?;
         let told = self.tell_users(account).await?;
         if !was_held && !was_missing {
-            return Err(Failure::Refused(format!("account {} is active already", printable(&account.name))));
+            return Err(Failure::Refused(format!(
+                "account {} is active already\nhint: `starter account show {0}` tells its limits and its health",
+                printable(&account.name)
+            )));
         }
         Ok(told)
     }

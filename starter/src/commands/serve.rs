@@ -52,7 +52,7 @@ async fn serve(args: &ServeArgs, global: &GlobalArgs) -> Result<(), Failure> {
     let doors = Doors::from_config(&site.config)?;
     if !doors.knows_unipile() {
         tell(
-            "warning: events of Unipile are refused; hint: set UNIPILE_WEBHOOK_SECRET, here and in the webhook's header",
+            "warning: events of Unipile are refused\nhint: set UNIPILE_WEBHOOK_SECRET, here and in the webhook's header",
         );
     }
     let store = site.installation_store().await?;

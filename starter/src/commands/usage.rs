@@ -123,7 +123,7 @@ pub async fn run(args: &UsageArgs, global: &GlobalArgs) -> Result<(), Failure> {
         return print_json(&json!({ "by": key, "groups": groups, "total": total }));
     }
     if groups.is_empty() {
-        tell("no calls yet");
+        tell("no calls yet\nhint: searches make them; `starter search list` shows how far they are");
         return Ok(());
     }
     let names: BTreeMap<String, String> = if args.by == By::Search {

@@ -1,6 +1,6 @@
 //! The address that Prometheus reads: one for all metrics of a process, its own and those of the SDK.
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use axum::Router;
 use axum::extract::State;
 use axum::http::header;
@@ -75,8 +75,8 @@ impl MetricsEndpoint {
     /// # Errors
     /// When the address is taken or may not be used.
     pub async fn start(address: SocketAddr, own: Metrics, sdk: Option<&SdkMetrics>) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("metrics cannot be shown on {address}; hint: choose another address with --metrics")
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            anyhow!("metrics cannot be shown on {address}: {error}\nhint: choose another address with --metrics")
         })?;
         let address = listener.local_addr()?;
         let sdk = sdk.map(|sdk| Ok::<_, anyhow::Error>((sdk.address, client()?))).transpose()?;

@@ -7,7 +7,7 @@ mod metrics;
 pub use logs::json_lines;
 pub use metrics::{MetricsEndpoint, SdkMetrics};
 
-use anyhow::Context as _;
+use anyhow::anyhow;
 use follow::FollowSignals;
 use logs::LogActivities;
 use opentelemetry::global;
@@ -83,7 +83,9 @@ fn exporter(endpoint: Option<&str>) -> anyhow::Result<SpanExporter> {
         Some(endpoint) => exporter.with_endpoint(endpoint),
         None => exporter,
     };
-    exporter.build().context("traces cannot be exported; hint: OTEL_EXPORTER_OTLP_ENDPOINT is an http or https URL")
+    exporter.build().map_err(|error| {
+        anyhow!("traces cannot be exported: {error}\nhint: OTEL_EXPORTER_OTLP_ENDPOINT is an http or https URL")
+    })
 }
 
 /// What a Temporal client and its workers need to be seen, in this order: what comes in passes the SDK's plugin first, what

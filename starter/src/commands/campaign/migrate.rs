@@ -72,7 +72,7 @@ pub(super) async fn run(args: &MigrateArgs, global: &GlobalArgs) -> Result<(), F
     let plan = plan(&store, &campaign, &target, site.clock.now_ms()).await?;
     if target.id == now.id && plan.moving.is_empty() {
         return Err(Failure::Refused(format!(
-            "campaign {} follows version {} already",
+            "campaign {} follows version {} already\nhint: `starter sequence list` shows the other versions",
             printable(&campaign.name),
             args.to
         )));

@@ -83,7 +83,7 @@ async fn check_keys(config: &Config, brief: &Brief) -> Result<(), Failure> {
     for key in futures::future::join_all(checks).await {
         match key {
             Key::Accepted | Key::NotChecked => {}
-            Key::Refused(error) => return Err(Failure::Failed(format!("{error}; nothing was stored or paid"))),
+            Key::Refused(error) => return Err(Failure::Failed(format!("nothing was stored or paid: {error}"))),
             Key::Unknown(error) => tell(&format!("warning: {error}; the search will try again by itself")),
         }
     }
