@@ -119,7 +119,7 @@ impl BuyerGroupWork {
         let query = person_query(first_name, last_name);
         Ok(match self.searched(ctx, refresh, company, query).await? {
             Bought::Value(profiles) => {
-                let is_theirs = |seen: &Profile| seen.linkedin_public_id.eq_ignore_ascii_case(linkedin_public_id);
+                let is_theirs = |seen: &Profile| seen.linkedin_public_id == *linkedin_public_id;
                 let seen = profiles.into_iter().find(is_theirs);
                 Bought::Value(seen.ok_or("the web does not show the person's profile"))
             }

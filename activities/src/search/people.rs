@@ -13,7 +13,7 @@ use futures::{StreamExt, stream};
 use leadflow_workflows::contract::JobInput;
 use leadflow_workflows::domain::exclude::ExcludeList;
 use leadflow_workflows::domain::people::{
-    Profile, fitting_role, is_same_business, is_same_place, parse_profile, people_query,
+    Profile, fitting_role, is_same_business, is_same_place, parse_profile, people_query, profile_url,
 };
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::search_plan::{Hold, Job, LANES, Outcome};
@@ -178,7 +178,7 @@ fn candidates(
                 evidence: Evidence {
                     employer_agrees: true,
                     place_agrees,
-                    profile_url: format!("https://www.linkedin.com/in/{}", profile.linkedin_public_id),
+                    profile_url: profile_url(&profile.linkedin_public_id),
                 },
                 left_out: exclude.excludes_person(Some(&profile.linkedin_public_id), None),
                 profile,

@@ -22,6 +22,7 @@ pub enum EventKind {
     /// A new first-degree connection, however it came about.
     Connected {
         provider_id: String,
+        /// As [`ProfileView::public_id`](super::ProfileView::public_id).
         public_id: Option<String>,
     },
     Message {

@@ -71,7 +71,7 @@ pub struct Sent {
 pub struct ProfileView {
     /// Belongs to the viewing account.
     pub provider_id: String,
-    /// The same for every account; `None` for a member whose profile is hidden.
+    /// The same for every account, in the canonical form; `None` for a member whose profile is hidden.
     pub public_id: Option<String>,
     pub first_name: Option<String>,
     pub last_name: Option<String>,

@@ -7,7 +7,7 @@ use super::{Store, StoreError};
 use crate::store::leads::Evidence;
 use futures::FutureExt;
 use leadflow_workflows::domain::brief::{Brief, Ideal, Want};
-use leadflow_workflows::domain::people::Profile;
+use leadflow_workflows::domain::people::{Profile, profile_url};
 use serde::Serialize;
 use sqlx::AnyConnection;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub struct ImportRow {
     pub line: u32,
     /// In lower case.
     pub email: Option<String>,
-    /// Public id, in lower case.
+    /// Public id, in the canonical form.
     pub linkedin: Option<String>,
     pub first_name: String,
     pub last_name: String,
@@ -194,10 +194,8 @@ async fn store_row(
     }
     let business_id = store_business(transaction, new, row).await?;
     number_business(transaction, new, &outcome.search_id, &business_id).await?;
-    let evidence = Evidence {
-        profile_url: row.linkedin.as_ref().map_or(String::new(), |id| format!("https://www.linkedin.com/in/{id}")),
-        ..Evidence::default()
-    };
+    let evidence =
+        Evidence { profile_url: row.linkedin.as_deref().map_or(String::new(), profile_url), ..Evidence::default() };
     let id = Uuid::now_v7().to_string();
     let lead: String = sqlx::query_scalar(
         "INSERT INTO leads (id, tenant, search_id, person_id, business_id, number, state, rank, role_rank, role, evidence, \

@@ -8,7 +8,7 @@ use super::suppressions::end_open;
 use super::{Store, StoreError};
 use futures::FutureExt;
 use leadflow_workflows::domain::outreach::EnrollmentState;
-use leadflow_workflows::domain::people::{Profile, merge_profiles};
+use leadflow_workflows::domain::people::{Profile, canonical_public_id, merge_profiles};
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 use uuid::Uuid;
@@ -88,7 +88,7 @@ pub(crate) async fn store_person(
     now_ms: i64,
 ) -> Result<StoredPerson, StoreError> {
     let new_id = Uuid::now_v7().to_string();
-    let public_id = found.profile.linkedin_public_id.to_lowercase();
+    let public_id = canonical_public_id(&found.profile.linkedin_public_id);
     let by_profile = match public_id.as_str() {
         "" => None,
         public_id => Some(insert(transaction, tenant, &new_id, Some(public_id), found.source).await?),

@@ -48,6 +48,20 @@ async fn the_same_list_again_changes_nothing_and_a_longer_one_adds() {
 }
 
 #[tokio::test]
+async fn a_profile_is_one_person_however_its_id_is_written() {
+    each_backend(async |store| {
+        for (written, new_leads) in [("sim-jos%C3%A9-x", 1), ("Sim-José-X", 0), ("sim-jos%c3%a9-x", 0)] {
+            let stored = import(&store, "fair", vec![row("", written)]).await;
+            assert_eq!(stored.new_leads, new_leads, "{written}");
+            let found = leads(&store, &stored.search_id).await;
+            assert_eq!(found[0].linkedin_public_id, "sim-josé-x", "{written}");
+        }
+        assert_eq!(count(&store, "persons").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_row_that_cannot_be_stored_leaves_nothing() {
     each_backend(async |store| {
         let mut new = list("fair", vec![row("ada@elm.example", ""), row("bo@elm.example", "")]);

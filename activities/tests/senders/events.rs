@@ -55,6 +55,16 @@ fn a_new_relation_is_a_connection() {
 }
 
 #[test]
+fn a_public_identifier_is_the_same_however_it_is_written() {
+    for written in ["jos%C3%A9-x", "Jos%c3%a9-X", "josé-x"] {
+        let mut body = relation();
+        body["user_public_identifier"] = written.into();
+        let known = EventKind::Connected { provider_id: "ACoAAAsim001".into(), public_id: Some("josé-x".into()) };
+        assert_eq!(parse(&body).expect("an event").what, known, "{written}");
+    }
+}
+
+#[test]
 fn a_message_of_the_person_is_theirs() {
     let event = parse(&message("ACoAAAsim001")).expect("an event");
     let expected = ProviderEvent {

@@ -50,6 +50,15 @@ async fn a_look_up_is_quiet_and_a_visit_is_not() {
 }
 
 #[tokio::test]
+async fn a_public_id_is_encoded_once() {
+    let bench = Bench::start().await;
+    let person = "sim-josé-linhares-1";
+    let visited = bench.send(ACCOUNT, &SendRequest::VisitProfile { person: person.into() }).await.expect("visited");
+    assert_eq!(visited.profile.and_then(|seen| seen.public_id).as_deref(), Some(person));
+    assert_eq!(bench.effects().pop().map(|effect| effect.person).as_deref(), Some(person));
+}
+
+#[tokio::test]
 async fn an_invitation_goes_once_and_can_be_withdrawn() {
     let bench = Bench::start().await;
     let person_provider_id = bench.profile(DANA).await.provider_id;

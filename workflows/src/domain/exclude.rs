@@ -1,5 +1,6 @@
 //! What a search leaves out: businesses and people named by the brief or by a list beside it.
 
+use super::people::canonical_public_id;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -106,7 +107,7 @@ impl ExcludeList {
 
     /// The reason to leave this person out, without personal data; `None` keeps them.
     pub fn excludes_person(&self, linkedin_public_id: Option<&str>, email: Option<&str>) -> Option<String> {
-        if linkedin_public_id.is_some_and(|id| self.linkedin.contains(&id.to_lowercase())) {
+        if linkedin_public_id.is_some_and(|id| self.linkedin.contains(&canonical_public_id(id))) {
             return Some("the LinkedIn profile is excluded".into());
         }
         let email = email?.trim().to_lowercase();
@@ -151,7 +152,7 @@ impl Extend<Exclusion> for ExcludeList {
                 Exclusion::Domain(domain) => _ = self.domains.insert(host(&domain)),
                 Exclusion::Name(name) => _ = self.names.insert(words(&name).trim().into()),
                 Exclusion::Cid(cid) => _ = self.cids.insert(cid),
-                Exclusion::Linkedin(id) => _ = self.linkedin.insert(id.to_lowercase()),
+                Exclusion::Linkedin(id) => _ = self.linkedin.insert(canonical_public_id(&id)),
                 Exclusion::Email(email) => _ = self.emails.insert(email.to_lowercase()),
                 Exclusion::Phrase(phrase) => _ = self.phrases.insert(words(&phrase).trim().into()),
             }
@@ -278,11 +279,12 @@ fn is_within(domain: &str, parent: &str) -> bool {
 /// The public id in a profile's address, or the text itself when it looks like one.
 fn linkedin_public_id(text: &str) -> Option<String> {
     let id = match text.split_once("/in/") {
-        Some((_, rest)) => rest.split(['/', '?', '#']).next().unwrap_or_default(),
-        None => text,
+        Some((_, rest)) => canonical_public_id(rest),
+        None if text.contains('/') => return None,
+        None => canonical_public_id(text),
     };
-    let sound = !id.is_empty() && !id.contains(|letter: char| letter.is_whitespace() || "/:@".contains(letter));
-    sound.then(|| id.to_lowercase())
+    let sound = !id.is_empty() && !id.contains(|letter: char| letter.is_whitespace() || ":@".contains(letter));
+    sound.then_some(id)
 }
 
 /// The words of a text in small letters and singular, each between single spaces, so that a phrase is found by

@@ -1,6 +1,27 @@
 //! People in search results: the query that finds them, the profile that a result shows, the role that it fills.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+
+/// What stands in a profile's address other than as it is.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// The one form in which public ids of LinkedIn profiles are stored and compared: percent-decoded, in lower case, without
+/// the slashes, query or fragment around them in an address. The form of a canonical id is that id.
+///
+/// Browsers and search results write `jos%C3%A9-x` for the profile that LinkedIn calls `josé-x`.
+pub fn canonical_public_id(text: &str) -> String {
+    let id = text.trim().trim_start_matches('/').split(['/', '?', '#']).next().unwrap_or_default();
+    // What would end the id, or could be decoded once more, is no part of one and stays encoded.
+    let is_foreign = |letter: char| letter.is_control() || letter.is_whitespace() || "%/?#:@".contains(letter);
+    let decoded = percent_decode_str(id).decode_utf8().ok().filter(|decoded| !decoded.contains(is_foreign));
+    decoded.as_deref().unwrap_or(id).to_lowercase()
+}
+
+/// The address of the profile with this canonical public id.
+pub fn profile_url(public_id: &str) -> String {
+    format!("https://www.linkedin.com/in/{}", utf8_percent_encode(public_id, ENCODED))
+}
 
 /// The one web search for a business, asking for all roles at once.
 pub fn people_query<'a>(business: &str, roles: impl IntoIterator<Item = &'a str>) -> String {
@@ -22,7 +43,7 @@ pub fn person_query(first_name: &str, last_name: &str) -> String {
 /// What a web search result says of one person.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The part of the profile's address after `/in/`; the stable key of a person.
+    /// The part of the profile's address after `/in/`, as [`canonical_public_id`] has it; the stable key of a person.
     pub linkedin_public_id: String,
     pub first_name: String,
     pub last_name: String,
@@ -38,13 +59,8 @@ pub struct Profile {
 ///
 /// Titles of such results read `First Last - Title - Company | LinkedIn`; snippets begin with the location and ` · `.
 pub fn parse_profile(title: &str, link: &str, snippet: &str) -> Option<Profile> {
-    let public_id = link
-        .split_once("linkedin.com/in/")?
-        .1
-        .split(['/', '?', '#'])
-        .next()
-        .filter(|id| !id.is_empty())?
-        .to_lowercase();
+    let (_, address) = link.split_once("linkedin.com/in/")?;
+    let public_id = Some(canonical_public_id(address)).filter(|id| !id.is_empty())?;
     let title = title
         .rsplit_once('|')
         .map_or(title, |(before, site)| if site.trim().eq_ignore_ascii_case("linkedin") { before } else { title });
@@ -160,6 +176,29 @@ mod tests {
         assert_eq!((profile.first_name.as_str(), profile.last_name.as_str()), ("Ada", "Van Dyke"));
         assert_eq!((profile.title.as_str(), profile.company.as_str()), ("Co-Owner", "Maple Hill Brewing"));
         assert_eq!(profile.location, "Burlington, Vermont, United States");
+    }
+
+    #[test]
+    fn a_public_id_has_one_form() {
+        for (text, id) in [
+            ("jos%C3%A9-x", "josé-x"),
+            ("jos%c3%a9-x/?trk=x", "josé-x"),
+            (" /JOSÉ-X#about", "josé-x"),
+            ("Ada.Lind_1", "ada.lind_1"),
+            // No UTF-8, no letters of an id, encoded twice, not encoded at all.
+            ("jos%E9", "jos%e9"),
+            ("a%2Fb%00", "a%2fb%00"),
+            ("jos%25C3%25A9", "jos%25c3%25a9"),
+            ("100%", "100%"),
+            ("/?x", ""),
+        ] {
+            assert_eq!(canonical_public_id(text), id, "{text}");
+            assert_eq!(canonical_public_id(id), id);
+        }
+        assert_eq!(profile_url("josé-x_1.a"), "https://www.linkedin.com/in/jos%C3%A9-x_1.a");
+        let link = "https://at.linkedin.com/in/Jos%C3%A9-X?trk=/in/y";
+        let profile = parse_profile("José Li - Owner - Elm Cider | LinkedIn", link, "").expect("a profile");
+        assert_eq!(profile.linkedin_public_id, "josé-x");
     }
 
     #[test]

@@ -125,6 +125,7 @@ mod tests {
             ("Mara@Lowen.Example", "email:mara@lowen.example"),
             ("mailto:mara@lowen.example", "email:mara@lowen.example"),
             ("https://www.linkedin.com/in/Mara-O/?x=1", "linkedin:mara-o"),
+            ("https://www.linkedin.com/in/jos%C3%A9-x/", "linkedin:josé-x"),
             ("sim-mara", "linkedin:sim-mara"),
             ("https://www.Lowen.example/about", "domain:lowen.example"),
             ("mail.lowen.example", "domain:mail.lowen.example"),

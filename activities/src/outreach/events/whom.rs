@@ -33,7 +33,7 @@ pub(super) async fn by_profile(
     let Some(public_id) = public_id else { return Ok(None) };
     let known = sqlx::query_scalar("SELECT id FROM persons WHERE tenant = $1 AND linkedin_public_id = $2")
         .bind(&scope.account.tenant)
-        .bind(public_id.to_lowercase())
+        .bind(public_id)
         .fetch_optional(&mut *scope.transaction)
         .await?;
     let Some(person_id) = known else { return Ok(None) };

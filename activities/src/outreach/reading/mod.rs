@@ -185,11 +185,8 @@ fn since_ms(account: &Account) -> i64 {
 
 /// A contact by what a list shows of them.
 fn contact_of<'a>(contacts: &'a [Contact], provider_id: Option<&str>, public_id: Option<&str>) -> Option<&'a Contact> {
-    let same = |one: Option<&str>, other: Option<&str>| {
-        one.is_some_and(|one| other.is_some_and(|other| one.eq_ignore_ascii_case(other)))
-    };
+    let same = |one: Option<&str>, other: Option<&str>| one.is_some() && one == other;
     contacts.iter().find(|contact| {
-        (provider_id.is_some() && contact.provider_id.as_deref() == provider_id)
-            || same(contact.public_id.as_deref(), public_id)
+        same(contact.provider_id.as_deref(), provider_id) || same(contact.public_id.as_deref(), public_id)
     })
 }

@@ -2,7 +2,7 @@
 
 use super::mail::{self, Letter};
 use super::times::instant_ms;
-use super::wire::{account_status, fingerprint, flag, text};
+use super::wire::{account_status, fingerprint, flag, public_id, text};
 use crate::senders::{EventError, EventKind, ProviderEvent};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ fn relation_event(event: &Value) -> Result<ProviderEvent, EventError> {
         key: format!("new_relation/{account}/{provider_id}"),
         account,
         at_ms: instant_ms(&event["timestamp"]),
-        what: EventKind::Connected { provider_id, public_id: text(event, "user_public_identifier") },
+        what: EventKind::Connected { provider_id, public_id: public_id(event, "user_public_identifier") },
     })
 }
 

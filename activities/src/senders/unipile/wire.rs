@@ -8,12 +8,18 @@ use crate::senders::{
     Sent, SentInvitation,
 };
 use leadflow_workflows::domain::outreach::Channel;
+use leadflow_workflows::domain::people::canonical_public_id;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// A text that is not empty. No database stores the character zero, and no reader misses it.
 pub(super) fn text(object: &Value, name: &str) -> Option<String> {
     Some(object[name].as_str()?.replace('\0', "")).filter(|text| !text.is_empty())
+}
+
+/// The public id of a profile, in the form in which ours are stored.
+pub(super) fn public_id(object: &Value, name: &str) -> Option<String> {
+    text(object, name).map(|id| canonical_public_id(&id)).filter(|id| !id.is_empty())
 }
 
 /// Flags are written as booleans or as 0 and 1.
@@ -58,7 +64,7 @@ pub(super) fn profile(answer: &Value) -> Option<ProfileView> {
     };
     Some(ProfileView {
         provider_id: text(answer, "provider_id")?,
-        public_id: text(answer, "public_identifier"),
+        public_id: public_id(answer, "public_identifier"),
         first_name: text(answer, "first_name"),
         last_name: text(answer, "last_name"),
         headline: text(answer, "headline"),
@@ -75,7 +81,7 @@ pub(super) fn invitation(item: &Value, now_ms: i64) -> Option<SentInvitation> {
     Some(SentInvitation {
         id: text(item, "id")?,
         person_provider_id: text(item, "invited_user_id"),
-        person_public_id: text(item, "invited_user_public_id"),
+        person_public_id: public_id(item, "invited_user_public_id"),
         text: text(item, "invitation_text"),
         at_ms: instant_ms(&item["parsed_datetime"]).or_else(|| instant_ms(&item["date"])).or_else(about),
     })
@@ -84,7 +90,7 @@ pub(super) fn invitation(item: &Value, now_ms: i64) -> Option<SentInvitation> {
 pub(super) fn relation(item: &Value) -> Option<Relation> {
     Some(Relation {
         provider_id: text(item, "member_id").or_else(|| text(item, "provider_id"))?,
-        public_id: text(item, "public_identifier"),
+        public_id: public_id(item, "public_identifier"),
         created_at_ms: instant_ms(&item["created_at"]),
     })
 }
@@ -250,6 +256,18 @@ mod tests {
             |kind: i64| chat(&json!({ "id": "c", "type": kind, "attendee_provider_id": "ACoA1" })).expect("a chat");
         assert_eq!(of(0).person_provider_id.as_deref(), Some("ACoA1"));
         assert_eq!(of(1).person_provider_id, None);
+    }
+
+    #[test]
+    fn public_ids_come_in_the_form_of_ours() {
+        let related =
+            relation(&json!({ "member_id": "ACoA1", "public_identifier": "Jos%C3%A9-X" })).expect("a relation");
+        assert_eq!(related.public_id.as_deref(), Some("josé-x"));
+        let seen = profile(&json!({ "provider_id": "ACoA1", "public_identifier": "jos%c3%a9-x" })).expect("a profile");
+        assert_eq!(seen.public_id.as_deref(), Some("josé-x"));
+        let invited = invitation(&json!({ "id": "1", "invited_user_public_id": "JOSÉ-X" }), 0).expect("an invitation");
+        assert_eq!(invited.person_public_id.as_deref(), Some("josé-x"));
+        assert_eq!(public_id(&json!({ "public_identifier": "/" }), "public_identifier"), None);
     }
 
     #[test]

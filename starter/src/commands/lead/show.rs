@@ -9,6 +9,7 @@ use leadflow_activities::store::Store;
 use leadflow_activities::store::enrollments::Enrollment;
 use leadflow_activities::store::leads::Lead;
 use leadflow_activities::store::suppressions::Suppression;
+use leadflow_workflows::domain::people::profile_url;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -83,7 +84,7 @@ fn text(shown: &Shown, width: u16) -> String {
         line("website", website);
     }
     if !lead.linkedin_public_id.is_empty() {
-        line("LinkedIn", &format!("https://www.linkedin.com/in/{}", lead.linkedin_public_id));
+        line("LinkedIn", &profile_url(&lead.linkedin_public_id));
     }
     for email in emails {
         line("email", email);

@@ -69,6 +69,9 @@ fn people_are_known_by_profile_and_address_and_reasons_do_not_tell_them() {
         assert!(!reason.to_lowercase().contains("jane") && !reason.contains('@'), "{reason}");
     }
     assert_eq!(list.excludes_person(Some("jane"), Some("jane@brew.example")), None);
+    for written in ["linkedin:José-X", "linkedin:https://www.linkedin.com/in/jos%C3%A9-x/", "linkedin:jos%c3%a9-x"] {
+        assert_eq!(written.parse::<Exclusion>(), Ok(Exclusion::Linkedin("josé-x".into())), "{written}");
+    }
     assert_eq!(list.excludes_person(None, Some("no address")), None);
 }
 
@@ -84,6 +87,7 @@ fn malformed_texts_say_how_to_write_them() {
         "cid:",
         "name: -",
         "linkedin:a/b",
+        "linkedin:?a",
         "email:x@",
         "phone:1",
     ] {
@@ -94,7 +98,7 @@ fn malformed_texts_say_how_to_write_them() {
 
 proptest! {
     #[test]
-    fn an_exclusion_survives_its_text_form(text in "(domain:|name:|cid:|linkedin:|email:)?[a-zA-Z0-9@. -]{0,20}") {
+    fn an_exclusion_survives_its_text_form(text in "(domain:|name:|cid:|linkedin:|email:)?[a-zA-Z0-9@.% -]{0,20}") {
         if let Ok(exclusion) = text.parse::<Exclusion>() {
             prop_assert_eq!(exclusion.to_string().parse::<Exclusion>(), Ok(exclusion));
         }

@@ -206,6 +206,17 @@ async fn a_connection_settles_the_invitation_and_ends_its_life() {
 }
 
 #[tokio::test]
+async fn a_connection_is_known_however_the_profile_is_written() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.run("UPDATE persons SET linkedin_public_id = 'josé-x' WHERE id = 'dana'").await;
+        let received = world.receive(&world.connected("ACoAAother", Some("Jos%C3%A9-X"))).await;
+        assert_eq!(received.tell, ["enrollment/e1"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_opt_out_ends_every_campaign_and_suppresses_every_way() {
     each_backend(async |store| {
         let world = World::new(&store).await;

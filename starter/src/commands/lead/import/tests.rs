@@ -4,7 +4,7 @@ use crate::diagnostic::{Look, render};
 const FILE: &str = "\u{feff}E-Mail Address;LinkedIn URL;First;Last;Job Title;Firma;Domain;Country;Score;Colour\n\
     Mara@Lowen.example;;Mara;Ødegård;Owner;Löwenbräu am Fluss;www.lowen.example;Austria;80;red\n\
     \n\
-    ;https://www.linkedin.com/in/sim-Bo-Li/;Bo;Li;;;;;;\n";
+    ;https://www.linkedin.com/in/sim-B%C3%B3-Li/;Bo;Li;;;;;;\n";
 
 fn checked(text: &str, maps: &[&str], country: Option<&str>, sandbox: bool) -> (Checked, Columns) {
     let csv = csv_file::read("fair.csv", text).unwrap();
@@ -21,7 +21,7 @@ fn columns_are_found_by_usual_names_and_by_hand() {
     assert_eq!((rows[0].email.as_deref(), rows[0].country.as_str()), (Some("mara@lowen.example"), "at"));
     assert_eq!((rows[0].business.as_str(), rows[0].domain.as_deref()), ("Löwenbräu am Fluss", Some("lowen.example")));
     assert_eq!((rows[0].score, rows[0].line), (Some(80), 2));
-    assert_eq!((rows[1].linkedin.as_deref(), rows[1].country.as_str(), rows[1].line), (Some("sim-bo-li"), "de", 4));
+    assert_eq!((rows[1].linkedin.as_deref(), rows[1].country.as_str(), rows[1].line), (Some("sim-bó-li"), "de", 4));
     let header = csv_file::read("fair.csv", FILE).unwrap().header;
     assert_eq!(columns.unused(&header), ["Colour"]);
 }
