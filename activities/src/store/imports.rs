@@ -1,8 +1,9 @@
 //! Lists of people that a user brings along: stored like a search that has ended, so that all that is done with the leads
 //! of a search can be done with them.
 
-use super::persons::{FoundPerson, StoredPerson, store_person};
+use super::persons::{EmailRefused, FoundPerson, StoredPerson, store_person};
 use super::searches::{refresh_progress, to_json};
+use super::suppressions::is_bounced;
 use super::{Store, StoreError};
 use crate::store::leads::Evidence;
 use futures::FutureExt;
@@ -63,6 +64,8 @@ pub struct Imported {
     pub left_out: u32,
     /// Lines whose address belongs to somebody with another profile; the lead was stored without it.
     pub shared_addresses: Vec<u32>,
+    /// Lines whose address bounced; the lead was stored without it, or not at all when the line has no profile.
+    pub bounced_addresses: Vec<u32>,
     /// Ids of enrollments that ended because two persons turned out to be one.
     pub ended: Vec<String>,
 }
@@ -163,6 +166,14 @@ async fn store_row(
     row: &ImportRow,
     outcome: &mut Imported,
 ) -> Result<(), StoreError> {
+    // Nobody is known by an address that does not work.
+    if row.linkedin.is_none()
+        && let Some(email) = &row.email
+        && is_bounced(transaction, &new.tenant, email).await?
+    {
+        outcome.bounced_addresses.push(row.line);
+        return Ok(());
+    }
     let profile = Profile {
         linkedin_public_id: row.linkedin.clone().unwrap_or_default(),
         first_name: row.first_name.clone(),
@@ -182,15 +193,17 @@ async fn store_row(
         timezone: row.timezone.as_deref(),
         source: new.source,
     };
-    let StoredPerson { id: person_id, is_removed, email_is_taken, ended, .. } =
+    let StoredPerson { id: person_id, is_removed, email_refused, ended, .. } =
         store_person(transaction, for_update, &new.tenant, &found, new.now_ms).await?;
     outcome.ended.extend(ended);
     if is_removed {
         outcome.left_out += 1;
         return Ok(());
     }
-    if email_is_taken {
-        outcome.shared_addresses.push(row.line);
+    match email_refused {
+        Some(EmailRefused::Taken) => outcome.shared_addresses.push(row.line),
+        Some(EmailRefused::Bounced) => outcome.bounced_addresses.push(row.line),
+        None => {}
     }
     let business_id = store_business(transaction, new, row).await?;
     number_business(transaction, new, &outcome.search_id, &business_id).await?;

@@ -4,7 +4,7 @@ mod erase;
 mod merge;
 
 use super::enrollments::lock_person;
-use super::suppressions::end_open;
+use super::suppressions::{end_open, is_bounced};
 use super::{Store, StoreError};
 use futures::FutureExt;
 use leadflow_workflows::domain::outreach::EnrollmentState;
@@ -66,16 +66,25 @@ pub(crate) struct StoredPerson {
     pub(crate) profile: Profile,
     /// They asked not to be processed: nothing was kept but the key.
     pub(crate) is_removed: bool,
-    /// The address belongs to somebody with another LinkedIn profile, and stays theirs.
-    pub(crate) email_is_taken: bool,
+    /// Why they did not get the address that was found.
+    pub(crate) email_refused: Option<EmailRefused>,
     /// Ids of enrollments that ended because two persons turned out to be one.
     pub(crate) ended: Vec<String>,
+}
+
+/// Why an address does not become somebody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EmailRefused {
+    /// It belongs to somebody with another LinkedIn profile, and stays theirs.
+    Taken,
+    /// Mail to it came back.
+    Bounced,
 }
 
 /// Whose an address is, after somebody claimed it.
 pub(crate) struct ClaimedEmail {
     pub(crate) person_id: String,
-    pub(crate) is_taken: bool,
+    pub(crate) refused: Option<EmailRefused>,
     pub(crate) ended: Vec<String>,
 }
 
@@ -93,15 +102,15 @@ pub(crate) async fn store_person(
         "" => None,
         public_id => Some(insert(transaction, tenant, &new_id, Some(public_id), found.source).await?),
     };
-    let (id, email_is_taken, ended) = match (by_profile, found.email) {
-        (Some(id), None) => (id, false, Vec::new()),
+    let (id, email_refused, ended) = match (by_profile, found.email) {
+        (Some(id), None) => (id, None, Vec::new()),
         (Some(id), Some(email)) => {
             let claimed = claim_email(transaction, for_update, tenant, &id, email, now_ms).await?;
             if id == new_id && claimed.person_id != id {
                 let delete = sqlx::query("DELETE FROM persons WHERE tenant = $1 AND id = $2").bind(tenant).bind(&id);
                 delete.execute(&mut *transaction).await?;
             }
-            (claimed.person_id, claimed.is_taken, claimed.ended)
+            (claimed.person_id, claimed.refused, claimed.ended)
         }
         (None, email) => {
             let email = email.expect("a person is found by a profile or an address");
@@ -111,7 +120,7 @@ pub(crate) async fn store_person(
             } else {
                 lock_person(transaction, for_update, tenant, &owner).await?;
             }
-            (owner, false, Vec::new())
+            (owner, None, Vec::new())
         }
     };
     let row = sqlx::query(
@@ -125,7 +134,7 @@ pub(crate) async fn store_person(
     let is_removed = row.try_get::<Option<i64>, _>("removed_at_ms")?.is_some();
     let known = read_profile(&row)?;
     if is_removed {
-        return Ok(StoredPerson { id, profile: known, is_removed, email_is_taken, ended });
+        return Ok(StoredPerson { id, profile: known, is_removed, email_refused, ended });
     }
     let profile = merge_profiles(&known, &Profile { linkedin_public_id: public_id, ..found.profile.clone() });
     sqlx::query(
@@ -139,15 +148,16 @@ pub(crate) async fn store_person(
     .bind(&profile.title)
     .bind(&profile.company)
     .bind(&profile.location)
-    .bind(found.email.filter(|_| !email_is_taken).map(str::to_lowercase))
+    .bind(found.email.filter(|_| email_refused.is_none()).map(str::to_lowercase))
     .bind(found.timezone)
     .execute(&mut *transaction)
     .await?;
-    Ok(StoredPerson { id, profile, is_removed, email_is_taken, ended })
+    Ok(StoredPerson { id, profile, is_removed, email_refused, ended })
 }
 
-/// Notes that an address is a person's. When it is known as somebody's without LinkedIn profile, the two are one; when its
-/// owner has another profile, it stays with them: colleagues may share a mailbox, and it is written to for one of them.
+/// Notes that an address is that of a person whose row is locked, unless mail to it came back. When it is known as somebody's
+/// without LinkedIn profile, the two are one; when its owner has another profile, it stays with them: colleagues may share a
+/// mailbox, and it is written to for one of them.
 pub(crate) async fn claim_email(
     transaction: &mut AnyConnection,
     for_update: &str,
@@ -156,9 +166,13 @@ pub(crate) async fn claim_email(
     email: &str,
     now_ms: i64,
 ) -> Result<ClaimedEmail, StoreError> {
+    let unmerged = |refused| ClaimedEmail { person_id: person_id.to_owned(), refused, ended: Vec::new() };
+    if is_bounced(transaction, tenant, email).await? {
+        return Ok(unmerged(Some(EmailRefused::Bounced)));
+    }
     let owner = owner_of(transaction, tenant, email, person_id).await?;
     if owner == person_id {
-        return Ok(ClaimedEmail { person_id: owner, is_taken: false, ended: Vec::new() });
+        return Ok(unmerged(None));
     }
     // The older one stays.
     let (keep, gone) =
@@ -174,10 +188,10 @@ pub(crate) async fn claim_email(
     .fetch_one(&mut *transaction)
     .await?;
     if profiles == 2 {
-        return Ok(ClaimedEmail { person_id: person_id.to_owned(), is_taken: true, ended: Vec::new() });
+        return Ok(unmerged(Some(EmailRefused::Taken)));
     }
     let ended = merge::merge(transaction, tenant, keep, gone, now_ms).await?;
-    Ok(ClaimedEmail { person_id: keep.to_owned(), is_taken: false, ended })
+    Ok(ClaimedEmail { person_id: keep.to_owned(), refused: None, ended })
 }
 
 /// The person with this LinkedIn public id, or a new one, locked until the transaction ends.

@@ -218,6 +218,24 @@ pub(crate) async fn is_listed(
     Ok(entries > 0)
 }
 
+/// Whether mail to an address came back. It is given to nobody any more: who has a suppressed address is contacted nowhere.
+pub(crate) async fn is_bounced(
+    transaction: &mut AnyConnection,
+    tenant: &str,
+    address: &str,
+) -> Result<bool, StoreError> {
+    let entries: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM suppressions WHERE tenant = $1 AND kind = $2 AND value = $3 AND origin = $4",
+    )
+    .bind(tenant)
+    .bind(SuppressionKind::Email.name())
+    .bind(address.to_lowercase())
+    .bind(SuppressionOrigin::Bounce.name())
+    .fetch_one(transaction)
+    .await?;
+    Ok(entries > 0)
+}
+
 /// Ends whatever is open for a person whose row is locked; returns the ids of the enrollments.
 pub(crate) async fn end_open(
     transaction: &mut AnyConnection,

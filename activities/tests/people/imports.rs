@@ -3,6 +3,7 @@
 use crate::rows::{NOON_MS, TENANT, count, import, leads, list, row};
 use leadflow_activities::store::imports::ImportRow;
 use leadflow_activities::store::testing::each_backend;
+use leadflow_workflows::domain::suppression::{SuppressionOrigin, SuppressionTarget};
 
 #[tokio::test]
 async fn a_list_is_a_search_that_has_ended_with_ready_leads() {
@@ -85,6 +86,34 @@ async fn who_asked_not_to_be_processed_is_not_stored_again() {
             assert_eq!((again.new_leads, again.left_out), (0, 1));
         }
         assert_eq!(count(&store, "persons WHERE first_name <> '' OR email IS NOT NULL").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_bounced_is_given_to_nobody_again() {
+    each_backend(async |store| {
+        let target: SuppressionTarget = "ada@elm.example".parse().unwrap();
+        let bounced = [(target.clone(), "no mail can be delivered to this address".to_owned())];
+        store.add_suppressions(TENANT, &bounced, SuppressionOrigin::Bounce, NOON_MS).await.unwrap();
+        let with_profile = ImportRow { line: 3, ..row("Ada@elm.example", "sim-ada") };
+        let rows = vec![row("ada@elm.example", ""), with_profile, row("bo@elm.example", "sim-bo")];
+        for new_leads in [2, 0] {
+            let stored = import(&store, "fair", rows.clone()).await;
+            assert_eq!((stored.new_leads, stored.bounced_addresses), (new_leads, vec![2, 3]));
+            let found = leads(&store, &stored.search_id).await;
+            assert_eq!((found[0].linkedin_public_id.as_str(), found[0].email.as_deref()), ("sim-ada", None));
+            assert_eq!(found[1].email.as_deref(), Some("bo@elm.example"));
+            assert_eq!(store.suppression_of(TENANT, &found[0].person_id).await.unwrap(), None, "LinkedIn stays open");
+        }
+        assert_eq!((count(&store, "persons").await, count(&store, "person_emails").await), (2, 1));
+
+        assert!(store.remove_suppression(TENANT, &target).await.unwrap());
+        let stored = import(&store, "fair", rows).await;
+        assert_eq!(stored.bounced_addresses, [0; 0]);
+        let found = leads(&store, &stored.search_id).await;
+        assert_eq!(found[0].email.as_deref(), Some("ada@elm.example"));
+        assert_eq!(count(&store, "persons WHERE merged_into IS NULL").await, 2);
     })
     .await;
 }

@@ -9,6 +9,7 @@ use leadflow_activities::store::testing::each_backend;
 use leadflow_workflows::domain::brief::{Brief, Ideal, Want};
 use leadflow_workflows::domain::people::Profile;
 use leadflow_workflows::domain::score::EmailStatus;
+use leadflow_workflows::domain::suppression::SuppressionOrigin;
 
 /// Ada by address in one list and by profile in another.
 async fn two_of_one(store: &Store) -> (Lead, Lead) {
@@ -206,6 +207,20 @@ async fn an_address_that_a_search_finds_leads_to_the_person_of_a_list() {
         assert_eq!((now.linkedin_public_id.as_str(), now.email.as_deref()), ("sim-ada", Some("ada@elm.example")));
         assert_eq!((now.email_status, now.email_confidence), (EmailStatus::Valid, Some(91)));
         assert_eq!(count(&store, "persons WHERE merged_into IS NULL").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_bounced_is_not_found_again() {
+    each_backend(async |store| {
+        let found = search(&store, "s1").await;
+        let bounced = ["ada@elm.example".parse().unwrap()].map(|target| (target, "no such mailbox".to_owned()));
+        store.add_suppressions(TENANT, &bounced, SuppressionOrigin::Bounce, NOON_MS).await.unwrap();
+        let email = FoundEmail { email: Some("Ada@Elm.example".into()), ..FoundEmail::default() };
+        store.store_email(SearchKey { tenant: TENANT, id: "s1" }, &found, &email, NOON_MS).await.unwrap();
+        assert_eq!(store.lead(TENANT, &found.id).await.unwrap().unwrap().email, None);
+        assert_eq!(store.suppression_of(TENANT, &found.person_id).await.unwrap(), None);
     })
     .await;
 }

@@ -296,7 +296,7 @@ async fn store_candidate(
     Ok(())
 }
 
-/// Notes the address that was found for a person, unless it is somebody else's.
+/// Notes the address that was found for a person, unless it is somebody else's or mail to it came back.
 pub(crate) async fn store_address(
     transaction: &mut AnyConnection,
     for_update: &str,
@@ -308,7 +308,7 @@ pub(crate) async fn store_address(
 ) -> Result<(), StoreError> {
     lock_person(transaction, for_update, tenant, person_id).await?;
     let claimed = claim_email(transaction, for_update, tenant, person_id, email, now_ms).await?;
-    if claimed.is_taken {
+    if claimed.refused.is_some() {
         return Ok(());
     }
     sqlx::query(

@@ -181,6 +181,12 @@ fn shown(report: &Report, width: u16) -> String {
                     &format!("line {row}: stored without its address, which is that of a person with another profile"),
                 );
             }
+            for row in &stored.bounced_addresses {
+                line(
+                    "",
+                    &format!("line {row}: stored without its address, which bounced, or left out if it has no profile"),
+                );
+            }
             if !stored.ended.is_empty() {
                 let ended = counted(stored.ended.len() as u64, "enrollment");
                 line("", &format!("{ended} ended, because two persons turned out to be one"));

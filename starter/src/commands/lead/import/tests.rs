@@ -85,6 +85,7 @@ fn what_was_read_and_stored_is_told() {
             known_leads: 2,
             left_out: 1,
             shared_addresses: vec![9],
+            bounced_addresses: vec![11],
             ended: vec!["e".into()],
         }),
     };
