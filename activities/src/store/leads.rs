@@ -125,7 +125,7 @@ impl Store {
 
     /// The leads of a search that are ready, the best first.
     pub async fn ready_leads(&self, search: SearchKey<'_>) -> Result<Vec<Lead>, StoreError> {
-        self.list_leads(search, "AND l.state = 'ready' ORDER BY l.score DESC, l.number").await
+        self.list_leads(search, "AND l.state = 'ready' ORDER BY COALESCE(l.score, 0) DESC, l.number").await
     }
 
     /// Everyone whom a search found, in its order.

@@ -2,6 +2,7 @@
 
 use crate::rows::{NOON_MS, TENANT, count, import, leads, list, row};
 use leadflow_activities::store::imports::ImportRow;
+use leadflow_activities::store::leads::SearchKey;
 use leadflow_activities::store::testing::each_backend;
 use leadflow_workflows::domain::suppression::{SuppressionOrigin, SuppressionTarget};
 
@@ -58,6 +59,18 @@ async fn a_profile_is_one_person_however_its_id_is_written() {
             assert_eq!(found[0].linkedin_public_id, "sim-josé-x", "{written}");
         }
         assert_eq!(count(&store, "persons").await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_lead_without_a_score_is_ordered_as_if_it_had_zero() {
+    each_backend(async |store| {
+        let scored = |name: &str, score| ImportRow { score, ..row(&format!("{name}@elm.example"), "") };
+        let rows = vec![scored("ada", None), scored("bo", Some(20)), scored("cy", Some(0)), scored("di", Some(90))];
+        let stored = import(&store, "fair", rows).await;
+        let ready = store.ready_leads(SearchKey { tenant: TENANT, id: &stored.search_id }).await.unwrap();
+        assert_eq!(ready.iter().map(|lead| lead.score).collect::<Vec<_>>(), [Some(90), Some(20), None, Some(0)]);
     })
     .await;
 }
