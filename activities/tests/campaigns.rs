@@ -319,8 +319,14 @@ async fn figures_count_what_is_stored() {
              ('l8', 'default', 'elsewhere', 'p8', 'b', 'ready', 1, 1, '', '{}', 90, 1)",
         )
         .await;
-        assert_eq!(store.leads_without_turn(TENANT, "camp-1", 50).await.unwrap(), 1);
-        assert_eq!(store.leads_without_turn(TENANT, "camp-1", 0).await.unwrap(), 2);
+        let waiting = async |minimum_score: u32, leads: Option<u32>| {
+            let settings = CampaignSettings { minimum_score, leads, ..campaign("camp-1").settings };
+            let asked = Campaign { settings, ..campaign("camp-1") };
+            store.campaign_counts(&asked).await.unwrap().waiting
+        };
+        assert_eq!((waiting(50, None).await, waiting(0, None).await), (1, 2));
+        let room = [waiting(0, Some(6)).await, waiting(0, Some(5)).await, waiting(0, Some(3)).await];
+        assert_eq!(room, [2, 1, 0], "four have begun");
     })
     .await;
 }

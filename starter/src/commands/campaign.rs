@@ -171,7 +171,7 @@ async fn waiting(store: &Store, campaign: &Campaign) -> Result<u32, Failure> {
     if campaign.has_ended() {
         return Ok(0);
     }
-    Ok(store.leads_without_turn(&campaign.tenant, &campaign.id, campaign.settings.minimum_score).await?)
+    Ok(store.campaign_counts(campaign).await?.waiting)
 }
 
 async fn pause(args: &CampaignArg, global: &GlobalArgs) -> Result<(), Failure> {

@@ -94,28 +94,6 @@ impl Store {
         Ok(rows.into_iter().map(|(account_id, action, at_ms)| PlannedTouch { account_id, action, at_ms }).collect())
     }
 
-    /// Leads that still wait for their turn in a campaign: ready, good enough, and not enrolled in it.
-    pub async fn leads_without_turn(
-        &self,
-        tenant: &str,
-        campaign_id: &str,
-        minimum_score: u32,
-    ) -> Result<u32, StoreError> {
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM leads l JOIN campaigns c ON c.tenant = l.tenant AND c.search_id = l.search_id \
-             WHERE l.tenant = $1 AND c.id = $2 AND l.state = 'ready' AND COALESCE(l.score, 0) >= $3 \
-             AND NOT EXISTS (SELECT 1 FROM enrollments e WHERE e.tenant = l.tenant AND e.campaign_id = c.id \
-             AND e.person_id = l.person_id)",
-        )
-        .bind(tenant)
-        .bind(campaign_id)
-        .bind(i64::from(minimum_score))
-        .fetch_one(self.read())
-        .await
-        .map_err(|error| self.error(error))?;
-        Ok(small(waiting))
-    }
-
     /// People whom an open enrollment keeps out of another campaign, with the name of the campaign that has them. One that
     /// allows parallel ones is only kept out by those that do not.
     pub async fn people_in_campaigns(

@@ -10,7 +10,7 @@ use leadflow_workflows::domain::permits::DAY_MS;
 pub struct Counts {
     pub open: u32,
     pub ended: u32,
-    /// Leads that wait for their turn.
+    /// Leads that wait for their turn: ready, good enough, not enrolled in it, and no more than it has room for.
     pub waiting: u32,
 }
 
@@ -47,12 +47,20 @@ impl Store {
         .fetch_one(self.read())
         .await
         .map_err(|error| self.error(error))?;
-        let without_turn =
-            self.leads_without_turn(&campaign.tenant, &campaign.id, campaign.settings.minimum_score).await?;
-        let enrolled = small(open + ended);
-        let waiting =
-            without_turn.min(campaign.settings.leads.map_or(u32::MAX, |leads| leads.saturating_sub(enrolled)));
-        Ok(Counts { open: small(open), ended: small(ended), waiting })
+        let without_turn: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM leads l WHERE l.tenant = $1 AND l.search_id = $2 AND l.state = 'ready' \
+             AND COALESCE(l.score, 0) >= $3 AND NOT EXISTS (SELECT 1 FROM enrollments e \
+             WHERE e.tenant = l.tenant AND e.campaign_id = $4 AND e.person_id = l.person_id)",
+        )
+        .bind(&campaign.tenant)
+        .bind(&campaign.search_id)
+        .bind(i64::from(campaign.settings.minimum_score))
+        .bind(&campaign.id)
+        .fetch_one(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        let room = campaign.settings.leads.map_or(u32::MAX, |leads| leads.saturating_sub(small(open + ended)));
+        Ok(Counts { open: small(open), ended: small(ended), waiting: small(without_turn).min(room) })
     }
 
     async fn enrolled(&self, campaign: &Campaign) -> Result<i64, StoreError> {

@@ -13,7 +13,7 @@ use crate::commands::campaign::start::{Chosen, Order, checked_name, opened, refu
 use crate::commands::campaign::{Review, Row};
 use axum::Json;
 use axum::response::Response;
-use leadflow_activities::store::campaigns::Campaign;
+use leadflow_activities::store::campaigns::{Campaign, Counts};
 use leadflow_workflows::domain::account::CampaignSettings;
 use leadflow_workflows::domain::outreach::Channel;
 use schemars::JsonSchema;
@@ -139,8 +139,8 @@ async fn start(call: Call, Body(new): Body<NewCampaign>) -> Result<Started, Prob
     // A repeat after a crash must not find its own name taken.
     if let Some(campaign) = call.store.campaign(call.tenant(), &call.new_id).await? {
         call.outreach()?.start_campaign(&campaign).await?;
-        let leads = call.store.leads_without_turn(call.tenant(), &campaign.id, campaign.settings.minimum_score).await?;
-        return Ok(started(campaign, leads as usize));
+        let Counts { open, ended, waiting } = call.store.campaign_counts(&campaign).await?;
+        return Ok(started(campaign, (open + ended + waiting) as usize));
     }
     let order = order(&call, &new).await?;
     let review = order.review(&call.store).await?;
