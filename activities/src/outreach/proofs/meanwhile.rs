@@ -2,12 +2,10 @@
 
 use super::errors::start;
 use super::world::{DAY_MS, LINKEDIN, MAILBOX, World};
-use crate::store::searches::to_json;
 use crate::store::testing::each_backend;
 use crate::store::touches::Claimed;
 use leadflow_sandbox::{FaultKind, FaultRule, Provider};
 use leadflow_workflows::contract::{Advice, AdviceNext, EnrollmentRef};
-use leadflow_workflows::domain::account::CampaignSettings;
 use leadflow_workflows::domain::outreach::{Action, Hold, TouchState};
 
 /// What keeps the next contact back, and until when it is put off.
@@ -167,9 +165,13 @@ async fn a_reply_of_a_colleague_counts_from_the_campaigns_beginning() {
     each_backend(async |store| {
         let world = start(&store, 2).await;
         let now_ms = world.clock.now_ms();
-        let settings = world.store.campaign("default", "email").await.unwrap().unwrap().settings;
-        let settings = to_json(&CampaignSettings { stop_company: true, ..settings });
-        world.run(&format!("UPDATE campaigns SET settings = '{settings}', created_at_ms = {}", now_ms - DAY_MS)).await;
+        world
+            .run(&format!(
+                "UPDATE campaigns SET created_at_ms = {}, \
+                 settings = REPLACE(settings, '\"stop_company\":false', '\"stop_company\":true')",
+                now_ms - DAY_MS
+            ))
+            .await;
         world.run("UPDATE leads SET business_id = (SELECT MIN(business_id) FROM leads)").await;
         let replied = async |id: &str, at_ms: i64| {
             world
