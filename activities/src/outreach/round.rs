@@ -80,8 +80,9 @@ impl OutreachWork {
         let sequence = self.sequence(tenant, &campaign.sequence_id).await?;
         let openers = openers(&sequence);
         let Some(channel) = openers.first().map(|opener| opener.action.channel()) else { return Ok(()) };
+        let places = self.store.places_left(campaign).await.map_err(store_failure)? as usize;
         let waiting = self.store.waiting_leads_of_campaign(campaign).await.map_err(store_failure)?;
-        if waiting.is_empty() {
+        if places == 0 || waiting.is_empty() {
             return Ok(());
         }
         let mut accounts = Vec::new();
@@ -114,7 +115,8 @@ impl OutreachWork {
             openers: &openers,
             starts_per_day: campaign.settings.starts_per_day,
             accounts: &account_days,
-            waiting: waiting.len(),
+            // There may be more leads than turns: one that cannot take part takes none.
+            waiting: waiting.len().min(places),
             jitter: rand::random(),
         });
         let mut turns = waiting.into_iter().enumerate();

@@ -4,6 +4,13 @@ use super::Campaign;
 use crate::store::searches::small;
 use crate::store::{Store, StoreError};
 use leadflow_workflows::domain::permits::DAY_MS;
+use sqlx::AssertSqlSafe;
+
+/// Leads that a round looks at: more than its accounts can begin with before the next one.
+const READ_AT_ONCE: i64 = 10_000;
+/// Enrollments that began. Whoever cannot take part is enrolled and ended in one transaction, before a workflow is started.
+const BEGUN: &str = "(e.is_open = 1 OR e.workflow_started_at_ms IS NOT NULL OR EXISTS (SELECT 1 FROM touches t \
+     WHERE t.tenant = e.tenant AND t.enrollment_id = e.id AND t.called_at_ms IS NOT NULL))";
 
 /// How far a campaign is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,23 +22,22 @@ pub struct Counts {
 }
 
 impl Store {
-    /// The ids of leads that wait for their turn, the best first.
+    /// The ids of leads that may be enrolled now, the best first. Those whom another campaign has to itself are not among
+    /// them.
     pub(crate) async fn waiting_leads_of_campaign(&self, campaign: &Campaign) -> Result<Vec<String>, StoreError> {
-        let most = match campaign.settings.leads {
-            None => i64::MAX,
-            Some(leads) => (i64::from(leads) - self.enrolled(campaign).await?).max(0),
-        };
         sqlx::query_scalar(
             "SELECT l.id FROM leads l WHERE l.tenant = $1 AND l.search_id = $2 AND l.state = 'ready' \
              AND COALESCE(l.score, 0) >= $3 AND NOT EXISTS (SELECT 1 FROM enrollments e \
-             WHERE e.tenant = l.tenant AND e.campaign_id = $4 AND e.person_id = l.person_id) \
-             ORDER BY COALESCE(l.score, 0) DESC, l.number LIMIT $5",
+             WHERE e.tenant = l.tenant AND e.person_id = l.person_id \
+             AND (e.campaign_id = $4 OR (e.is_open = 1 AND (e.is_exclusive = 1 OR $5 = 1)))) \
+             ORDER BY COALESCE(l.score, 0) DESC, l.number LIMIT $6",
         )
         .bind(&campaign.tenant)
         .bind(&campaign.search_id)
         .bind(i64::from(campaign.settings.minimum_score))
         .bind(&campaign.id)
-        .bind(most)
+        .bind(i64::from(!campaign.settings.allow_parallel))
+        .bind(READ_AT_ONCE)
         .fetch_all(self.read())
         .await
         .map_err(|error| self.error(error))
@@ -59,17 +65,28 @@ impl Store {
         .fetch_one(self.read())
         .await
         .map_err(|error| self.error(error))?;
-        let room = campaign.settings.leads.map_or(u32::MAX, |leads| leads.saturating_sub(small(open + ended)));
-        Ok(Counts { open: small(open), ended: small(ended), waiting: small(without_turn).min(room) })
+        let waiting = small(without_turn).min(self.places_left(campaign).await?);
+        Ok(Counts { open: small(open), ended: small(ended), waiting })
     }
 
-    async fn enrolled(&self, campaign: &Campaign) -> Result<i64, StoreError> {
-        sqlx::query_scalar("SELECT COUNT(*) FROM enrollments WHERE tenant = $1 AND campaign_id = $2")
+    /// With how many more leads the campaign may begin.
+    pub(crate) async fn places_left(&self, campaign: &Campaign) -> Result<u32, StoreError> {
+        match campaign.settings.leads {
+            None => Ok(u32::MAX),
+            Some(leads) => Ok(leads.saturating_sub(self.leads_begun(campaign).await?)),
+        }
+    }
+
+    /// Leads that the campaign has begun with; whoever turned out not to be able to take part is none of them.
+    pub async fn leads_begun(&self, campaign: &Campaign) -> Result<u32, StoreError> {
+        let sql = format!("SELECT COUNT(*) FROM enrollments e WHERE e.tenant = $1 AND e.campaign_id = $2 AND {BEGUN}");
+        let begun: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(&campaign.tenant)
             .bind(&campaign.id)
             .fetch_one(self.read())
             .await
-            .map_err(|error| self.error(error))
+            .map_err(|error| self.error(error))?;
+        Ok(small(begun))
     }
 
     /// When the enrollments of a campaign on an account started, for two days back; and how many open ones of all campaigns
@@ -80,10 +97,10 @@ impl Store {
         account_id: &str,
         now_ms: i64,
     ) -> Result<(Vec<i64>, u32), StoreError> {
-        let starts = sqlx::query_scalar(
-            "SELECT started_at_ms FROM enrollments WHERE tenant = $1 AND campaign_id = $2 AND started_at_ms > $4 \
-             AND (linkedin_account_id = $3 OR (linkedin_account_id IS NULL AND email_account_id = $3))",
-        )
+        let starts = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT e.started_at_ms FROM enrollments e WHERE e.tenant = $1 AND e.campaign_id = $2 AND e.started_at_ms > $4 \
+             AND (e.linkedin_account_id = $3 OR (e.linkedin_account_id IS NULL AND e.email_account_id = $3)) AND {BEGUN}"
+        )))
         .bind(&campaign.tenant)
         .bind(&campaign.id)
         .bind(account_id)

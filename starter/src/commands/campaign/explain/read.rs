@@ -87,12 +87,13 @@ async fn not_in(
     if let Some(why) = kept_out(lead, suppressed_by) {
         return Ok(why);
     }
-    let begun: BTreeSet<String> =
+    let enrolled: BTreeSet<String> =
         store.enrollments_of_campaign(tenant, &campaign.id).await?.into_iter().map(|one| one.person_id).collect();
     let mut better = store.ready_leads(SearchKey { tenant, id: &campaign.search_id }).await?;
     better.truncate(better.iter().position(|other| other.id == lead.id).unwrap_or(better.len()));
-    better.retain(|other| !begun.contains(&other.person_id));
+    better.retain(|other| !enrolled.contains(&other.person_id));
     let suppressed = suppressed(store, tenant, &better).await?;
     let waits = |other: &&Lead| kept_out(other, suppressed.get(&other.person_id).map(String::as_str)).is_none();
-    Ok(not_begun(campaign, better.iter().filter(waits).count(), begun.len()))
+    let begun = store.leads_begun(campaign).await? as usize;
+    Ok(not_begun(campaign, better.iter().filter(waits).count(), begun))
 }
