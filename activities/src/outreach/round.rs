@@ -94,7 +94,11 @@ impl OutreachWork {
         };
         let first: Vec<&Account> =
             accounts.iter().filter(|account| account.channel == channel).filter(is_ready).collect();
-        let second: Vec<&Account> = accounts.iter().filter(|account| account.channel != channel).collect();
+        let mut second: Vec<&Account> = accounts.iter().filter(|account| account.channel != channel).collect();
+        // A lead keeps its accounts, so one that cannot send now is for when there is no other.
+        if second.iter().any(is_ready) {
+            second.retain(is_ready);
+        }
         let mut days = Vec::new();
         for account in &first {
             days.push(self.day(campaign, account, now_ms).await.map_err(store_failure)?);

@@ -1,12 +1,13 @@
-//! Whose turn it is: a campaign's places are for those who can take part.
+//! Whose turn it is: a campaign's places are for those who can take part, and its accounts are those that can send.
 
 use super::errors::start;
-use super::world::World;
+use super::world::{MAILBOX, World};
 use crate::store::Store;
 use crate::store::enrollments::Enrollment;
 use crate::store::testing::each_backend;
 use leadflow_workflows::contract::CampaignRef;
 use leadflow_workflows::domain::ids::{CampaignId, TenantId};
+use leadflow_workflows::domain::outreach::Channel;
 use std::collections::BTreeSet;
 
 /// So many people of one list, whom every campaign may contact; each takes two.
@@ -79,6 +80,28 @@ async fn leads_of_another_campaign_keep_nobody_behind_them_waiting() {
         world.run("UPDATE enrollments SET is_exclusive = 1").await;
         assert_eq!(round(&world, "email").await, (2, 0, 0));
         assert_begun(&world, "email", [2, 3]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_send_gets_leads_only_when_there_is_no_other() {
+    each_backend(async |store| {
+        let world = two_places(&store, 4).await;
+        let limits = world.account(MAILBOX).await.settings.limits;
+        world.add_account("second", Channel::Email, &limits).await;
+        world
+            .run("INSERT INTO campaign_accounts (campaign_id, tenant, account_id) VALUES ('inmail', 'default', 'second')")
+            .await;
+        world.run(&format!("UPDATE accounts SET state = 'disconnected' WHERE id = '{MAILBOX}'")).await;
+        assert_eq!(round(&world, "inmail").await, (2, 0, 0));
+        for enrollment in open(&world, "inmail").await {
+            assert_eq!(enrollment.email_account_id.as_deref(), Some("second"));
+        }
+        world.run("UPDATE accounts SET state = 'disconnected' WHERE id = 'second'").await;
+        world.run("UPDATE campaigns SET settings = REPLACE(settings, '\"leads\":2', '\"leads\":4')").await;
+        assert_eq!(round(&world, "inmail").await, (4, 0, 0));
+        assert!(open(&world, "inmail").await.iter().all(|enrollment| enrollment.email_account_id.is_some()));
     })
     .await;
 }

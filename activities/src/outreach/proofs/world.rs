@@ -105,7 +105,7 @@ impl World {
         unipile(&self.config, self.clock)
     }
 
-    async fn add_account(&self, id: &str, channel: Channel, limits: &Limits) {
+    pub(super) async fn add_account(&self, id: &str, channel: Channel, limits: &Limits) {
         let mut limits = limits.clone();
         limits.actions.retain(|action, _| action.channel() == channel);
         let settings = AccountSettings {
