@@ -37,7 +37,7 @@ pub enum CampaignCommand {
     ///
     /// Example: starter campaign list
     List,
-    /// Show the funnel of a campaign, step by step, and what is planned for the next 7 days
+    /// Show the funnel of a campaign, step by step, and what is reserved for the next 7 days
     ///
     /// Example: starter campaign show last
     Show(CampaignArg),

@@ -1,4 +1,4 @@
-//! `starter campaign show`: the funnel, and what is planned.
+//! `starter campaign show`: the funnel, and what is reserved.
 
 use super::super::{columns, instant, print, print_json};
 use super::{CampaignArg, find, open_and_ended, waiting};
@@ -38,7 +38,7 @@ pub(crate) struct CampaignReport {
     states: Vec<StateCount>,
     /// What people wrote back.
     replies: ToneCounts,
-    /// Reserved contacts of the next 7 days, by the account's own calendar.
+    /// Contacts reserved for the next 7 days, by the account's own calendar: of each open lead the next one.
     planned: Vec<PlannedDay>,
 }
 
@@ -133,7 +133,7 @@ impl CampaignReport {
             vec![state.state.replace('_', " "), state.enrollments.to_string(), paused, bar(state.enrollments, begun)]
         });
         text.push_str(&columns(&["state", "leads", "", "of those begun with"], &["leads"], rows, width));
-        text.push_str("\nplanned for the next 7 days\n");
+        text.push_str("\nreserved for the next 7 days: the next contact of each open lead\n");
         if self.planned.is_empty() {
             text.push_str("nothing\n");
         } else {
