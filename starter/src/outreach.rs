@@ -267,8 +267,8 @@ fn told(answer: Result<(), WorkflowInteractionError>) -> Result<(), Failure> {
     match answer {
         Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
         Err(error) => Err(Failure::Unavailable(format!(
-            "it is stored, but its workflow could not be told: {error}\nhint: it looks by itself within a day; the same \
-             command again tells it now"
+            "it is stored, but its workflow could not be told: {error}\nhint: it looks by itself when it wakes next, \
+             which may be days ahead; the same command again tells it now"
         ))),
     }
 }

@@ -104,14 +104,14 @@ pub(super) async fn tell_ended(site: &Site, store: &Store, ended: &[String]) -> 
     Ok(store.until_begun(site.clock, site.tenant(), Claimed::Enrollments(ended)).await?)
 }
 
-/// Has the workflows of enrollments see what was changed. They would by themselves within a day, so it is no failure when
-/// Temporal is away.
+/// Has the workflows of enrollments see what was changed. They would by themselves when they wake next, before any contact,
+/// so it is no failure when Temporal is away.
 pub(super) async fn tell_changed(site: &Site, changed: &[String]) {
     if changed.is_empty() {
         return;
     }
     let told = async { site.outreach().await?.tell_enrollments(changed).await };
     if let Err(Failure::Refused(problem) | Failure::Failed(problem) | Failure::Unavailable(problem)) = told.await {
-        tell(&format!("warning: {problem}; it holds all the same, the workflows see it within a day"));
+        tell(&format!("warning: {problem}; it holds all the same, the workflows see it when they wake next"));
     }
 }

@@ -110,7 +110,7 @@ impl Call {
             Err(_) => false,
         };
         if !told {
-            // It holds all the same: they see it within a day.
+            // It holds all the same: they see it when they wake next.
             tracing::warn!("the workflows of ended enrollments could not be told");
         }
         Ok(self.store.until_begun(self.site.clock, self.tenant(), Claimed::Enrollments(enrollments)).await?)
