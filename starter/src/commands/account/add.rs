@@ -58,9 +58,9 @@ pub struct AddArgs {
 
 /// clap reads an `Option` as an argument that may be left out.
 #[derive(Clone, Copy, Debug)]
-struct Warming(Option<u32>);
+pub(crate) struct Warming(pub(crate) Option<u32>);
 
-fn warm_up(text: &str) -> Result<Warming, String> {
+pub(crate) fn warm_up(text: &str) -> Result<Warming, String> {
     words::warm_up(text).map(Warming)
 }
 

@@ -1,8 +1,10 @@
 //! `starter campaign simulate`: how a campaign would go, by the rules it would go by.
 
+use super::super::account::add::{Warming, warm_up};
 use super::super::sequence::in_file;
 use super::super::{columns, instant, print, print_json};
 use super::find_sequence;
+use super::start::find_accounts;
 use crate::failure::Failure;
 use crate::output::figures::{count, counted, duration, money};
 use crate::output::{terminal_width, wrapped};
@@ -14,10 +16,11 @@ use leadflow_activities::outreach::simulate::{
     Day, Rates, Report, SimulatedAccount, SimulatedLead, Simulation, simulate, synthetic,
 };
 use leadflow_activities::outreach::{places, sequence_file};
+use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::leads::{Lead, SearchKey};
 use leadflow_workflows::domain::account::{AccountSettings, CampaignSettings, Hours};
 use leadflow_workflows::domain::outreach::{Action, Channel};
-use leadflow_workflows::domain::permits::{DAY_MS, Limits};
+use leadflow_workflows::domain::permits::{DAY_MS, Limits, WarmUp};
 use leadflow_workflows::domain::policy;
 use leadflow_workflows::domain::sequence::Sequence;
 use serde_json::json;
@@ -33,8 +36,9 @@ const BESIDE_BAR: u16 = 53;
 
 /// See how a campaign would go: contacts for each account and day, what holds them back, and what it costs
 ///
-/// Walks every lead by the rules of a real campaign, with the standard limits and office hours, without server and without
-/// sending. Without --search the leads are made up, in the larger cities of the United States.
+/// Walks every lead by the rules of a real campaign, without server and without sending. Without --search the leads are
+/// made up, in the larger cities of the United States; without --account the accounts are, with standard limits and
+/// office hours.
 ///
 /// Example: starter campaign simulate --leads 2000 --accounts 4 --days 30
 #[derive(Args, Debug)]
@@ -51,6 +55,15 @@ pub struct SimulateArgs {
     /// LinkedIn accounts, and as many mailboxes if the sequence sends emails
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=200))]
     accounts: u32,
+    /// Time that these take to grow into their limits, or `none`
+    #[arg(long, value_name = "DAYS", value_parser = warm_up, default_value = "none")]
+    warm_up: Warming,
+    /// An account of yours instead, by name, with its limits, warm-up and hours; may be repeated
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["accounts", "warm_up"])]
+    account: Vec<String>,
+    /// Most leads that each account begins with in a day; its limits hold besides
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    starts_per_day: Option<u32>,
     /// So many days
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
     days: u32,
@@ -95,14 +108,21 @@ pub(super) async fn run(args: &SimulateArgs, global: &GlobalArgs) -> Result<(), 
         || jiff::Timestamp::from_millisecond(site.clock.now_ms()).unwrap_or_default().to_zoned(zone.clone()).date();
     let start = args.start.unwrap_or_else(today).to_zoned(zone.clone());
     let start = start.map_err(|error| Failure::Failed(format!("{error}\nhint: choose another first day")))?;
+    let start_ms = start.timestamp().as_millisecond();
+    let accounts = if args.account.is_empty() {
+        let warm_up = args.warm_up.0.map(|days| WarmUp { started_at_ms: start_ms, days });
+        made_up_accounts(args.accounts, warm_up, &sequence, &time_zone, &country)
+    } else {
+        stored_accounts(find_accounts(&site, &site.store().await?, &args.account).await?, &sequence)?
+    };
     let simulation = Simulation {
         leads,
-        accounts: accounts(args.accounts, &sequence, &time_zone, &country),
+        accounts,
         sequence,
-        campaign: campaign(),
+        campaign: campaign(args.starts_per_day),
         rates: Rates { accept: args.accept, reply: args.reply, ..Rates::default() },
         seed: args.seed,
-        start_ms: start.timestamp().as_millisecond(),
+        start_ms,
         days: args.days,
     };
     // Long and without any waiting, so it has a thread of its own.
@@ -112,10 +132,10 @@ pub(super) async fn run(args: &SimulateArgs, global: &GlobalArgs) -> Result<(), 
     if global.json {
         return print_json(&json!({
             "simulation": true, "sequence": simulation.sequence.name, "leads": simulation.leads.len(),
-            "time_zone": time_zone, "seed": simulation.seed, "report": report,
+            "time_zone": time_zone, "seed": simulation.seed, "assumed": assumed(args), "report": report,
         }));
     }
-    print(&text(&simulation, &report, &zone, terminal_width()))
+    print(&text(&simulation, &report, &assumed(args), &zone, terminal_width()))
 }
 
 async fn sequence(args: &SimulateArgs, site: &Site) -> Result<Sequence, Failure> {
@@ -148,8 +168,17 @@ fn home(leads: &[SimulatedLead]) -> Option<(String, String)> {
     Some((zone.to_owned(), country.to_owned()))
 }
 
-fn accounts(count: u32, sequence: &Sequence, time_zone: &str, country: &str) -> Vec<SimulatedAccount> {
-    let channels: BTreeSet<Channel> = sequence.actions().into_iter().map(Action::channel).collect();
+fn channels(sequence: &Sequence) -> BTreeSet<Channel> {
+    sequence.actions().into_iter().map(Action::channel).collect()
+}
+
+fn made_up_accounts(
+    count: u32,
+    warm_up: Option<WarmUp>,
+    sequence: &Sequence,
+    time_zone: &str,
+    country: &str,
+) -> Vec<SimulatedAccount> {
     let account = |channel: Channel, number: u32| SimulatedAccount {
         name: format!("{} {number}", if channel == Channel::Email { "mailbox" } else { channel.name() }),
         channel,
@@ -157,21 +186,45 @@ fn accounts(count: u32, sequence: &Sequence, time_zone: &str, country: &str) -> 
             time_zone: time_zone.to_owned(),
             country: country.to_owned(),
             hours: Hours::office(),
-            limits: Limits::standard(),
+            limits: Limits { warm_up, ..Limits::standard() },
             is_free: false,
             from_name: None,
         },
     };
-    channels.into_iter().flat_map(|channel| (1..=count).map(move |number| account(channel, number))).collect()
+    channels(sequence).into_iter().flat_map(|channel| (1..=count).map(move |number| account(channel, number))).collect()
 }
 
-fn campaign() -> CampaignSettings {
+fn stored_accounts(accounts: Vec<Account>, sequence: &Sequence) -> Result<Vec<SimulatedAccount>, Failure> {
+    let missing = |channel: &Channel| accounts.iter().all(|account| account.channel != *channel);
+    if let Some(channel) = channels(sequence).into_iter().find(missing) {
+        return Err(Failure::Failed(format!(
+            "the sequence sends by {0}, but there is no {0} account\nhint: add one with --account",
+            channel.name()
+        )));
+    }
+    let simulated = |Account { name, channel, settings, .. }| SimulatedAccount { name, channel, settings };
+    Ok(accounts.into_iter().map(simulated).collect())
+}
+
+/// What is taken for granted of the accounts.
+fn assumed(args: &SimulateArgs) -> String {
+    if !args.account.is_empty() {
+        return "the accounts can send, and have sent nothing in the days before".into();
+    }
+    let warm_up = match args.warm_up.0 {
+        None => "without warm-up".into(),
+        Some(days) => format!("with a warm-up of {}", counted(days.into(), "day")),
+    };
+    format!("standard limits {warm_up}, and office hours; with --account NAME those of an account of yours")
+}
+
+fn campaign(starts_per_day: Option<u32>) -> CampaignSettings {
     CampaignSettings {
         lead_hours: Hours::office(),
         keep_holidays: true,
         stop_company: false,
         allow_parallel: false,
-        starts_per_day: None,
+        starts_per_day,
         minimum_score: 0,
         leads: None,
         postal_address: None,
@@ -180,7 +233,7 @@ fn campaign() -> CampaignSettings {
     }
 }
 
-fn text(simulation: &Simulation, report: &Report, zone: &TimeZone, width: u16) -> String {
+fn text(simulation: &Simulation, report: &Report, assumed: &str, zone: &TimeZone, width: u16) -> String {
     let number = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let mut text = format!(
         "simulation of `{}` with {} and {}: nothing is stored or sent\n\n",
@@ -193,6 +246,7 @@ fn text(simulation: &Simulation, report: &Report, zone: &TimeZone, width: u16) -
     text += &day_chart(report, zone, width);
     let mut line = |label: &str, value: &str| text += &wrapped(&format!("{label:<12} "), value, width);
     line("", "");
+    line("assumed", assumed);
     let states =
         report.states.iter().map(|(state, leads)| format!("{} {}", count((*leads).into()), state.replace('_', " ")));
     line(
@@ -279,24 +333,82 @@ fn day_chart(report: &Report, zone: &TimeZone, width: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::account::tests::account;
+    use clap::Parser;
+
+    /// Monday, 1 June 2026, 00:00 in New York.
+    const START_MS: i64 = 1_780_286_400_000;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: SimulateArgs,
+    }
+
+    fn args(words: &[&str]) -> Result<SimulateArgs, clap::Error> {
+        Line::try_parse_from(["simulate"].iter().chain(words)).map(|line| line.args)
+    }
+
+    fn example() -> Sequence {
+        sequence_file::parse(EXAMPLE.0, EXAMPLE.1, None).unwrap()
+    }
+
+    fn simulation(warm_up: Option<WarmUp>, starts_per_day: Option<u32>) -> Simulation {
+        Simulation {
+            accounts: made_up_accounts(2, warm_up, &example(), "America/New_York", "US"),
+            leads: synthetic(120, 1),
+            sequence: example(),
+            campaign: campaign(starts_per_day),
+            rates: Rates::default(),
+            seed: 1,
+            start_ms: START_MS,
+            days: 10,
+        }
+    }
 
     #[test]
     fn the_result_reads_well_in_a_narrow_terminal() {
-        let sequence = sequence_file::parse(EXAMPLE.0, EXAMPLE.1, None).unwrap();
-        let leads = synthetic(120, 1);
-        let simulation = Simulation {
-            accounts: accounts(2, &sequence, "America/New_York", "US"),
-            leads,
-            sequence,
-            campaign: campaign(),
-            rates: Rates::default(),
-            seed: 1,
-            // Monday, 1 June 2026, 00:00 in New York.
-            start_ms: 1_780_286_400_000,
-            days: 10,
-        };
+        let simulation = simulation(None, None);
         let report = simulate(&simulation).unwrap();
-        insta::assert_snapshot!(text(&simulation, &report, &TimeZone::get("America/New_York").unwrap(), 80));
+        let (assumed, zone) = (assumed(&args(&[]).unwrap()), TimeZone::get("America/New_York").unwrap());
+        insta::assert_snapshot!(text(&simulation, &report, &assumed, &zone, 80));
+    }
+
+    #[test]
+    fn a_warm_up_and_starts_a_day_are_kept_to() {
+        let begun = |warm_up, starts_per_day| simulate(&simulation(warm_up, starts_per_day)).unwrap().days[0].started;
+        let warm_up = WarmUp { started_at_ms: START_MS, days: 14 };
+        assert!(begun(Some(warm_up), None) * 2 < begun(None, None), "a fifth of the invitations");
+        assert_eq!(begun(None, Some(3)), 6, "on two accounts");
+    }
+
+    #[test]
+    fn accounts_of_ones_own_keep_their_settings() {
+        let mut anna = account();
+        anna.settings.is_free = true;
+        anna.settings.limits.notes_per_month = Some(5);
+        anna.settings.limits.warm_up = Some(WarmUp { started_at_ms: START_MS, days: 14 });
+        let alone = stored_accounts(vec![anna.clone()], &example()).unwrap_err();
+        assert!(matches!(&alone, Failure::Failed(text) if text.contains("no email account")), "{alone:?}");
+        let mail = Account { name: "mail".into(), channel: Channel::Email, ..anna.clone() };
+        let both = stored_accounts(vec![anna.clone(), mail], &example()).unwrap();
+        let found: Vec<_> = both.iter().map(|account| (account.name.as_str(), account.channel)).collect();
+        assert_eq!(found, [("anna", Channel::Linkedin), ("mail", Channel::Email)]);
+        assert!(both.iter().all(|account| account.settings == anna.settings));
+    }
+
+    #[test]
+    fn accounts_are_named_or_made_up_and_the_result_says_which() {
+        for words in [["--accounts", "2"], ["--warm-up", "14d"]] {
+            assert!(args(&[&["--account", "anna"][..], &words[..]].concat()).is_err(), "{words:?}");
+        }
+        for (words, expected) in [
+            (&["--account", "anna", "--account", "mail"][..], "have sent nothing"),
+            (&["--accounts", "2"], "standard limits without warm-up"),
+            (&["--warm-up", "14d"], "with a warm-up of 14 days"),
+        ] {
+            assert!(assumed(&args(words).unwrap()).contains(expected), "{words:?}");
+        }
     }
 
     #[test]

@@ -198,7 +198,7 @@ async fn find_sequence(site: &Site, store: &Store, word: &str) -> Result<Chosen,
     Ok(Chosen::Stored { id: stored.id, sequence: stored.sequence })
 }
 
-async fn find_accounts(site: &Site, store: &Store, words: &[String]) -> Result<Vec<Account>, Failure> {
+pub(super) async fn find_accounts(site: &Site, store: &Store, words: &[String]) -> Result<Vec<Account>, Failure> {
     let mut accounts: Vec<Account> = Vec::new();
     for word in words {
         let account = account::find(site, store, word).await?;
