@@ -330,7 +330,7 @@ async fn enrollments_of(lab: &Lab, campaigns: &[Running]) -> anyhow::Result<Vec<
 
 fn waits_for_a_person(enrollment: &Enrollment) -> bool {
     let next = enrollment.advice.as_ref().map(|advice| &advice.next);
-    matches!(next, Some(AdviceNext::Wait { hold: Hold::OutcomeUnknown { .. } | Hold::EnrollmentPaused { .. }, .. }))
+    matches!(next, Some(AdviceNext::Wait { hold: Hold::OutcomeUnknown { .. } | Hold::EnrollmentPaused, .. }))
 }
 
 async fn come_to_rest(lab: &Lab, campaigns: &[Running]) -> anyhow::Result<Vec<Enrollment>> {

@@ -287,8 +287,8 @@ impl OutreachWork {
         if situation.campaign_state == "paused" {
             return Some(Hold::CampaignPaused);
         }
-        if let Some(cause) = &situation.enrollment.paused {
-            return Some(Hold::EnrollmentPaused { cause: cause.clone() });
+        if situation.enrollment.paused.is_some() {
+            return Some(Hold::EnrollmentPaused);
         }
         self.unavailable(account)
     }

@@ -103,6 +103,7 @@ async fn erasing_leaves_the_keys_and_what_limits_are_counted_from() {
             enroll(&store, id, "c1", lead, 1).await;
             touch(&store, &format!("sent-{id}"), id, "invite", "sent").await;
             touch(&store, &format!("planned-{id}"), id, "hello", "planned").await;
+            store.hold_person(TENANT, &lead.person_id, Some("on parental leave until May")).await.unwrap();
             execute(
                 &store,
                 &format!(
@@ -117,6 +118,7 @@ async fn erasing_leaves_the_keys_and_what_limits_are_counted_from() {
         assert_eq!(count(&store, "persons WHERE first_name <> '' OR email IS NOT NULL OR removed_at_ms IS NULL").await, 0);
         assert_eq!(count(&store, "leads WHERE role <> '' OR state <> 'left_out'").await, 0);
         assert_eq!(count(&store, "account_people").await, 0);
+        assert_eq!(count(&store, "enrollments WHERE paused IS NOT NULL").await, 0);
         let left = format!("touches WHERE person_id = '' AND request IS NULL AND called_at_ms = {NOON_MS} AND state = 'sent'");
         assert_eq!(count(&store, &left).await, 2);
         let entries = store.suppressions(TENANT).await.unwrap();

@@ -65,10 +65,9 @@ pub enum Hold {
     NotDue,
     WaitingForConnection,
     CampaignPaused,
-    /// A person held this lead, or the owner of the account wrote by hand.
-    EnrollmentPaused {
-        cause: String,
-    },
+    /// A person held this lead, or the owner of the account wrote by hand. Only the store says why: what a person typed has no
+    /// place in a history.
+    EnrollmentPaused,
     AccountPaused,
     AccountDisconnected,
     AccountRestricted,
@@ -131,7 +130,7 @@ impl Hold {
             Self::NotDue => "not_due",
             Self::WaitingForConnection => "waiting_for_connection",
             Self::CampaignPaused => "campaign_paused",
-            Self::EnrollmentPaused { .. } => "enrollment_paused",
+            Self::EnrollmentPaused => "enrollment_paused",
             Self::AccountPaused => "account_paused",
             Self::AccountDisconnected => "account_disconnected",
             Self::AccountRestricted => "account_restricted",
@@ -267,7 +266,7 @@ impl fmt::Display for Hold {
             Self::NotDue => formatter.write_str("the step is not due yet"),
             Self::WaitingForConnection => formatter.write_str("the invitation is not accepted yet"),
             Self::CampaignPaused => formatter.write_str("the campaign is paused"),
-            Self::EnrollmentPaused { cause } => write!(formatter, "the lead is paused: {cause}"),
+            Self::EnrollmentPaused => formatter.write_str("the lead is paused"),
             Self::AccountPaused => formatter.write_str("the sender account is paused"),
             Self::AccountDisconnected => {
                 formatter.write_str("the sender account is disconnected; reconnect it at the provider")
@@ -306,5 +305,18 @@ impl fmt::Display for Hold {
             Self::OtherContact => formatter.write_str("another contact with this person is not settled yet"),
             Self::BreakerOpen => formatter.write_str("the provider fails at present"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Histories and stores of before have one.
+    #[test]
+    fn a_pause_with_a_cause_is_still_read_and_none_is_written() {
+        let hold: Hold = serde_json::from_str(r#"{"rule":"enrollment_paused","cause":"by hand"}"#).unwrap();
+        assert_eq!(hold, Hold::EnrollmentPaused);
+        assert_eq!(serde_json::to_string(&hold).unwrap(), r#"{"rule":"enrollment_paused"}"#);
     }
 }

@@ -121,6 +121,24 @@ async fn a_pending_invitation_of_another_holds_for_two_weeks() {
     .await;
 }
 
+/// What is advised comes into a history, which no erasure reaches.
+#[tokio::test]
+async fn why_a_person_holds_a_lead_stays_in_the_store() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "email").await;
+        let why = "on parental leave until May";
+        let changed = store.hold_person("default", &world.lead(0).person_id, Some(why)).await.unwrap();
+        assert_eq!(changed, [enrollment.enrollment_id.as_str()]);
+        for advice in [world.touch(&enrollment).await, world.work.advance(&enrollment).await.unwrap()] {
+            assert_eq!(held(&advice).0, Some(Hold::EnrollmentPaused));
+        }
+        assert_eq!(world.calls("send_email"), 0);
+        assert_eq!(world.enrollment(&enrollment).await.paused.as_deref(), Some(why));
+    })
+    .await;
+}
+
 /// What a clock that was set back puts into the future has been done all the same.
 #[tokio::test]
 async fn a_clock_that_is_set_back_gives_no_quota_back() {

@@ -95,6 +95,7 @@ pub(crate) async fn erase(
             "UPDATE touches SET person_id = '', request = NULL, provider_chat_id = NULL, is_live_invite = 0 \
              WHERE tenant = $1 AND {who}"
         ),
+        format!("UPDATE enrollments SET paused = NULL WHERE tenant = $1 AND {who}"),
         format!("DELETE FROM account_people WHERE tenant = $1 AND {who}"),
         format!("DELETE FROM replies WHERE tenant = $1 AND {who}"),
         format!("DELETE FROM buyer_group_members WHERE tenant = $1 AND {who}"),

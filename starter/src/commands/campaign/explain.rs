@@ -203,7 +203,7 @@ fn hold(facts: &EnrollmentFacts, all: &ExplainFacts) -> Option<String> {
         _ => {}
     }
     if let Some(cause) = &facts.enrollment.paused {
-        return Some(Hold::EnrollmentPaused { cause: cause.clone() }.to_string());
+        return Some(format!("{}: {cause}", Hold::EnrollmentPaused));
     }
     let advised = match facts.enrollment.advice.as_ref().map(|advice| &advice.next) {
         Some(AdviceNext::Touch { hold, .. }) => hold.clone(),
@@ -258,7 +258,7 @@ fn is_of_a_state(hold: &Hold) -> bool {
     matches!(
         hold,
         Hold::CampaignPaused
-            | Hold::EnrollmentPaused { .. }
+            | Hold::EnrollmentPaused
             | Hold::AccountPaused
             | Hold::AccountDisconnected
             | Hold::AccountRestricted

@@ -107,7 +107,7 @@ fn every_hold() -> Vec<Hold> {
         Hold::NotDue
         | Hold::WaitingForConnection
         | Hold::CampaignPaused
-        | Hold::EnrollmentPaused { .. }
+        | Hold::EnrollmentPaused
         | Hold::AccountPaused
         | Hold::AccountDisconnected
         | Hold::AccountRestricted
@@ -133,7 +133,7 @@ fn every_hold() -> Vec<Hold> {
         Hold::Absent { until_ms: NOW_MS + HOUR_MS },
         Hold::WaitingForConnection,
         Hold::CampaignPaused,
-        Hold::EnrollmentPaused { cause: "the owner wrote by hand".into() },
+        Hold::EnrollmentPaused,
         Hold::AccountPaused,
         Hold::AccountDisconnected,
         Hold::AccountRestricted,
@@ -164,7 +164,7 @@ fn every_rule_that_holds_back_is_told_while_it_does() {
         let mut facts = enrollment();
         match &hold {
             Hold::CampaignPaused => facts.campaign_state = "paused".into(),
-            Hold::EnrollmentPaused { cause } => facts.enrollment.paused = Some(cause.clone()),
+            Hold::EnrollmentPaused => facts.enrollment.paused = Some("the owner wrote by hand".into()),
             Hold::AccountPaused => facts.accounts[0].state = "paused".into(),
             Hold::AccountDisconnected => facts.accounts[0].state = "disconnected".into(),
             Hold::AccountRestricted => facts.accounts[0].state = "restricted".into(),
@@ -181,6 +181,7 @@ fn every_rule_that_holds_back_is_told_while_it_does() {
         let text = told(facts.clone());
         let expected = match &hold {
             Hold::Absent { until_ms } => format!("{hold}, until {}", crate::commands::instant(*until_ms)),
+            Hold::EnrollmentPaused => format!("{hold}: the owner wrote by hand"),
             _ => hold.to_string(),
         };
         assert_eq!(held_by(&text), expected, "{hold:?}");
