@@ -6,7 +6,7 @@ use super::calendar::Calendar;
 use super::start::unreached;
 use crate::store::StoreError;
 use crate::store::accounts::Account;
-use crate::store::campaigns::{Campaign, state_for_update};
+use crate::store::campaigns::{Campaign, state_for_share};
 use crate::store::enrollments::{Enrollment, NewEnrollment, end_enrollment, enroll, lock_person};
 use crate::store::replies::has_replied;
 use futures::FutureExt;
@@ -173,7 +173,7 @@ impl OutreachWork {
                 async move {
                     lock_person(transaction, self.store.for_update(), tenant, new.person_id).await?;
                     // A campaign that is stopped meanwhile waits for this, and then ends the enrollment like all others.
-                    if state_for_update(transaction, self.store.for_update(), tenant, new.campaign_id).await?.as_deref()
+                    if state_for_share(transaction, self.store.for_share(), tenant, new.campaign_id).await?.as_deref()
                         != Some("running")
                     {
                         return Ok(None);

@@ -4,7 +4,7 @@ use super::activities::{OutreachWork, fault, store_failure};
 use super::calendar::Calendar;
 use super::places;
 use crate::store::accounts::{ACCOUNT_COLUMNS, Account, read_account_row};
-use crate::store::campaigns::Campaign;
+use crate::store::campaigns::{Campaign, state_for_share};
 use crate::store::enrollments::{self, Enrollment, lock_account, lock_person};
 use crate::store::leads::Lead;
 use crate::store::replies::has_replied;
@@ -94,7 +94,8 @@ impl OutreachWork {
         Ok(Background { campaign, sequence_id, sequence, lead, time_zone })
     }
 
-    /// Locks person, enrollment and accounts, in this order, and reads what is true of them now.
+    /// Locks person, campaign, enrollment and accounts, in this order, and reads what is true of them now. Whoever pauses or
+    /// stops the campaign waits for it, and so is not answered before a claim that saw the campaign running.
     pub(super) async fn situation(
         &self,
         transaction: &mut AnyConnection,
@@ -104,17 +105,15 @@ impl OutreachWork {
         let for_update = self.store.for_update();
         let (tenant, id) = (reference.tenant.as_str(), reference.enrollment_id.as_str());
         lock_person(transaction, for_update, tenant, &background.lead.person_id).await?;
+        let campaign_state =
+            state_for_share(transaction, self.store.for_share(), tenant, &background.campaign.id).await?;
+        let campaign_state = campaign_state.ok_or_else(|| StoreError::unreadable("campaign_id"))?;
         let enrollment = enrollments::read_in(transaction, for_update, tenant, id).await?;
         let enrollment = enrollment.ok_or_else(|| StoreError::unreadable("enrollment_id"))?;
         let linkedin = self.lock_account(transaction, tenant, enrollment.linkedin_account_id.as_deref()).await?;
         let email = self.lock_account(transaction, tenant, enrollment.email_account_id.as_deref()).await?;
         // Only now, because the locks may have taken a while.
         let now_ms = self.now_ms(transaction).await?;
-        let campaign_state: String = sqlx::query_scalar("SELECT state FROM campaigns WHERE tenant = $1 AND id = $2")
-            .bind(tenant)
-            .bind(&enrollment.campaign_id)
-            .fetch_one(&mut *transaction)
-            .await?;
         let touches = touches::of_enrollment(transaction, tenant, id).await?;
         let person: Option<(Option<String>, Option<i64>)> =
             sqlx::query_as("SELECT email, absent_until_ms FROM persons WHERE tenant = $1 AND id = $2")

@@ -249,14 +249,15 @@ impl Store {
     }
 }
 
-/// The state of a campaign, which nobody changes before this transaction ends.
-pub(crate) async fn state_for_update(
+/// The state of a campaign, which nobody changes before this transaction ends. Always after the person's lock and before those
+/// of enrollments, which a stop of the campaign takes after the campaign's.
+pub(crate) async fn state_for_share(
     transaction: &mut AnyConnection,
-    for_update: &str,
+    for_share: &str,
     tenant: &str,
     id: &str,
 ) -> Result<Option<String>, StoreError> {
-    let sql = format!("SELECT state FROM campaigns WHERE tenant = $1 AND id = $2{for_update}");
+    let sql = format!("SELECT state FROM campaigns WHERE tenant = $1 AND id = $2{for_share}");
     Ok(sqlx::query_scalar(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(transaction).await?)
 }
 

@@ -149,6 +149,15 @@ impl Store {
         }
     }
 
+    /// As [`Store::for_update`], for rows that the transaction only reads and that have to stay as they are until it ends: who
+    /// changes them waits, who reads them like this as well does not.
+    pub(crate) fn for_share(&self) -> &'static str {
+        match self.backend {
+            Backend::Sqlite => "",
+            Backend::Postgres => " FOR SHARE",
+        }
+    }
+
     /// The present instant: of the database where several machines share one, so that they agree on what is due.
     pub(crate) async fn now_ms(&self, connection: &mut AnyConnection, clock: Clock) -> Result<i64, StoreError> {
         Ok(self.now_and_lead_ms(connection, clock).await?.0)

@@ -4,9 +4,12 @@ use super::errors::start;
 use super::world::{DAY_MS, LINKEDIN, MAILBOX, World};
 use crate::store::testing::each_backend;
 use crate::store::touches::Claimed;
+use futures::FutureExt;
 use leadflow_sandbox::{FaultKind, FaultRule, Provider};
 use leadflow_workflows::contract::{Advice, AdviceNext, EnrollmentRef};
 use leadflow_workflows::domain::outreach::{Action, Hold, TouchState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// What keeps the next contact back, and until when it is put off.
 fn held(advice: &Advice) -> (Option<Hold>, i64) {
@@ -151,6 +154,47 @@ async fn a_clock_that_is_set_back_gives_no_quota_back() {
         let (hold, _) = held(&world.touch(&enrollment).await);
         assert!(matches!(hold, Some(Hold::DailyLimit { .. })), "{hold:?}");
         assert_eq!(world.calls("visit_profile"), 0);
+    })
+    .await;
+}
+
+/// A claim that is not committed yet shows to nobody, so whoever pauses or stops its campaign waits for it.
+#[tokio::test]
+async fn a_campaign_stays_as_a_claim_saw_it_until_that_is_committed() {
+    each_backend(async |store| {
+        let world = start(&store, 1).await;
+        let enrollment = due(&world, "email").await;
+        let background = world.work.background(&enrollment).await.unwrap();
+        for is_stop in [false, true] {
+            let is_decided = AtomicBool::new(false);
+            let (seen, mut is_seen) = tokio::sync::mpsc::unbounded_channel();
+            let claim = store.write(|transaction| {
+                let (seen, work, is_decided) = (seen.clone(), &world.work, &is_decided);
+                let (background, enrollment) = (&background, &enrollment);
+                async move {
+                    let situation = work.situation(transaction, background, enrollment).await?;
+                    assert_eq!(situation.campaign_state, "running");
+                    seen.send(()).expect("somebody waits for it");
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    is_decided.store(true, Ordering::SeqCst);
+                    Ok(())
+                }
+                .boxed()
+            });
+            let change = async {
+                is_seen.recv().await;
+                if is_stop {
+                    store.stop_campaign("default", "email", "by hand", world.clock.now_ms()).await.unwrap().unwrap();
+                } else {
+                    assert!(store.pause_campaign("default", "email").await.unwrap());
+                }
+                assert!(is_decided.load(Ordering::SeqCst), "answered before the claim");
+            };
+            let (claimed, ()) = tokio::join!(claim, change);
+            claimed.unwrap();
+            store.resume_campaign("default", "email").await.unwrap();
+        }
+        assert!(!world.enrollment(&enrollment).await.is_open);
     })
     .await;
 }
