@@ -66,10 +66,14 @@ impl Reader<'_> {
         let removed = AccountAdvice { state: "removed".into(), settled: 0, learnt: 0, sleep_ms: 0 };
         let Some(account) = self.store.account(tenant, account_id).await? else { return Ok(removed) };
         let mut longest = None;
-        match self.read_all(&account, &mut books).await {
-            Ok(()) => {}
-            Err(ReadError::Send(error)) => longest = self.put_up_with(&account, error).await?,
-            Err(error) => return Err(error),
+        match self.sender.account(&account.provider_account_id).await {
+            Ok(shown) => match self.read_all(&account, shown.status, &mut books).await {
+                Ok(()) => {}
+                // Whatever is wrong with a list, the account itself was shown.
+                Err(ReadError::Send(error)) => longest = self.put_up_with(&account, None, error).await?,
+                Err(error) => return Err(error),
+            },
+            Err(error) => longest = self.put_up_with(&account, state_by(error.verdict), error).await?,
         }
         let Some(account) = self.store.account(tenant, account_id).await? else { return Ok(removed) };
         let pause = longest.unwrap_or(PAUSE).mul_f64(rand::random_range(0.75..=1.25));
@@ -82,11 +86,10 @@ impl Reader<'_> {
         })
     }
 
-    async fn read_all(&self, account: &Account, books: &mut Books) -> Result<(), ReadError> {
+    async fn read_all(&self, account: &Account, status: AccountStatus, books: &mut Books) -> Result<(), ReadError> {
         let started_ms = self.clock.now_ms();
-        let shown = self.sender.account(&account.provider_account_id).await?;
-        self.note_status(account, shown.status).await?;
-        if shown.status.can_send() != Some(true) || account.state == "restricted" {
+        self.note_status(account, status).await?;
+        if status.can_send() != Some(true) || account.state == "restricted" {
             return Ok(());
         }
         let contacts = self.store.contacts(&account.tenant, &account.id).await?;
@@ -142,18 +145,19 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// What an error of the provider means for the account; how long to wait, when that is not the usual time. Errors that
-    /// pass by themselves are returned, so that the reading is tried again soon.
-    async fn put_up_with(&self, account: &Account, error: SendError) -> Result<Option<Duration>, ReadError> {
+    /// Goes on after an error of the provider, with the account in this state if there is one; how long to wait, when that is
+    /// not the usual time. Errors that pass by themselves are returned, so that the reading is tried again soon.
+    async fn put_up_with(
+        &self,
+        account: &Account,
+        state: Option<&str>,
+        error: SendError,
+    ) -> Result<Option<Duration>, ReadError> {
         let now_ms = self.clock.now_ms();
-        let (state, wait) = match error.verdict {
-            Verdict::PauseAccount { restricted: true } => (Some("restricted"), None),
-            // Of an account that is gone the provider knows nothing.
-            Verdict::PauseAccount { restricted: false } | Verdict::Unreachable => (Some("disconnected"), None),
-            Verdict::NeedsPerson => (Some("held"), None),
-            Verdict::DeferAccount { wait, .. } | Verdict::DeferLead { wait } => (None, Some(wait)),
+        let wait = match error.verdict {
+            Verdict::DeferAccount { wait, .. } | Verdict::DeferLead { wait } => Some(wait),
             Verdict::Backoff | Verdict::Unknown => return Err(error.into()),
-            _ => (None, None),
+            _ => None,
         };
         tracing::warn!(account = %account.id, kind = %error.kind, "an account could not be read");
         let reason = &error.to_string();
@@ -175,6 +179,17 @@ impl Reader<'_> {
             })
             .await?;
         Ok(wait.map(|wait| wait.max(PAUSE)))
+    }
+}
+
+/// The state of an account that the provider does not show.
+fn state_by(verdict: Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::PauseAccount { restricted: true } => Some("restricted"),
+        // Of an account that is gone the provider knows nothing.
+        Verdict::PauseAccount { restricted: false } | Verdict::Unreachable => Some("disconnected"),
+        Verdict::NeedsPerson => Some("held"),
+        _ => None,
     }
 }
 

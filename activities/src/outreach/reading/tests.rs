@@ -7,7 +7,7 @@ use crate::outreach::events::tests::{CLOCK_MS, Told, World, clock};
 use crate::senders::SendRequest;
 use crate::senders::unipile::Unipile;
 use crate::store::testing::each_backend;
-use leadflow_sandbox::{AccountChange, Sandbox, SandboxConfig, UnipileOptions};
+use leadflow_sandbox::{AccountChange, FaultKind, FaultRule, Faults, Provider, Sandbox, SandboxConfig, UnipileOptions};
 use leadflow_workflows::domain::outreach::Action;
 use leadflow_workflows::domain::timings::Timings;
 
@@ -227,6 +227,25 @@ async fn a_lost_account_is_noted_and_its_lists_are_left_alone() {
         assert_eq!(bench.read().await.state, "active");
         assert_eq!(bench.told.list(), ["enrollment/e1"], "who waited for it goes on");
         assert_eq!(bench.read_of("gone").await.state, "removed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_an_account_that_is_not_shown_changes_its_state() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        for (operation, kind, state) in [
+            ("list_", "resource_not_found", "active"),
+            ("list_", "disconnected_account", "active"),
+            ("list_", "resource_access_restricted", "active"),
+            ("get_account", "resource_not_found", "disconnected"),
+        ] {
+            let rule = FaultRule::new(Provider::Unipile, FaultKind::Status);
+            let rule = FaultRule { operation: Some(operation.into()), error_type: Some(kind.into()), ..rule };
+            bench.sandbox.set_faults(Faults { seed: 0, rules: vec![rule] });
+            assert_eq!(bench.read().await.state, state, "{kind} of {operation}");
+        }
     })
     .await;
 }
