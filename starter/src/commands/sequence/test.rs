@@ -1,6 +1,6 @@
 //! `starter sequence test --to-self`: reading one's own messages before anyone else does.
 
-use super::super::{account, confirm, lead, print, print_json};
+use super::super::{account, confirm, instant, lead, print, print_json};
 use super::file_or_stored;
 use super::preview::{Shown, refuse_problems, shown};
 use crate::failure::Failure;
@@ -58,6 +58,7 @@ pub(super) async fn run(args: &TestArgs, global: &GlobalArgs) -> Result<(), Fail
             account.source
         )));
     }
+    refuse_held(&account, site.clock.now_ms())?;
     let shown = shown(&sequence, &lead, Some(&account));
     refuse_problems(&shown)?;
     let requests: Vec<(&str, SendRequest)> =
@@ -79,6 +80,19 @@ pub(super) async fn run(args: &TestArgs, global: &GlobalArgs) -> Result<(), Fail
         return print_json(&json!({ "address": address, "steps": steps }));
     }
     print(&format!("sent {} messages to {address}: {}\n", steps.len(), steps.join(", ")))
+}
+
+/// An account that may contact nobody now sends nothing to its owner either.
+fn refuse_held(account: &Account, now_ms: i64) -> Result<(), Failure> {
+    let held = match (account.state.as_str(), account.deferred_until_ms.filter(|until_ms| *until_ms > now_ms)) {
+        ("active", None) => return Ok(()),
+        ("active", Some(until_ms)) => format!("has to wait until {}, as its provider asks", instant(until_ms)),
+        (state, _) => format!("is {state}"),
+    };
+    let name = printable(&account.name);
+    Err(Failure::Refused(format!(
+        "account {name} {held}\nhint: `starter account show {name}` says why, `starter account resume {name}` lets it go on"
+    )))
 }
 
 /// The message of a step to its sender; `None` for a step that says nothing.
@@ -103,4 +117,32 @@ fn request(shown: &Shown<'_>, account: &Account, address: &str) -> Option<SendRe
 fn ask(count: usize, address: &str) -> Result<(), Failure> {
     let question = format!("send {count} messages to {address}?");
     confirm(&question, &format!("nobody can be asked here: {question}\nhint: give --yes"), "nothing was sent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::account::tests::account;
+
+    #[test]
+    fn an_account_that_is_held_is_refused_with_a_way_out() {
+        let now_ms = 1_773_480_413_000;
+        let with = |state: &str, deferred_until_ms: Option<i64>| {
+            refuse_held(&Account { state: state.into(), deferred_until_ms, ..account() }, now_ms)
+        };
+        for deferred_until_ms in [None, Some(now_ms)] {
+            assert!(with("active", deferred_until_ms).is_ok());
+        }
+        for (refused, why) in [
+            (with("paused", None), "is paused\nhint: "),
+            (with("restricted", Some(now_ms + 1)), "is restricted\nhint: "),
+            (
+                with("active", Some(now_ms + 1_000)),
+                "has to wait until 2026-03-14 09:26:54 UTC, as its provider asks\nhint: ",
+            ),
+        ] {
+            let Err(Failure::Refused(text)) = refused else { panic!("it sends: {why}") };
+            assert!(text.contains(why), "{text}");
+        }
+    }
 }
