@@ -54,8 +54,9 @@ pub async fn run(
     let config = Arc::new(config);
     let outreach = outreach(&config, &store, &gate, &client, clock)?;
     let own = Metrics { store: store.clone(), gate: gate.clone(), clock, tenant: config.tenant.clone() };
-    let work = Arc::new(SearchWork::new(store.clone(), gate, clients, Arc::clone(&config), clock));
     let workflows = teller(client.clone(), &config);
+    let work = SearchWork::new(store.clone(), gate, clients, Arc::clone(&config), clock, Arc::clone(&workflows));
+    let work = Arc::new(work);
     let groups = Arc::new(BuyerGroupWork { search: Arc::clone(&work), workflows: Arc::clone(&workflows) });
     let sdk = metrics.map(|_| SdkMetrics::start()).transpose()?;
     let runtime = sdk.as_ref().map_or_else(|| Ok(RuntimeOptions::default()), SdkMetrics::runtime)?;

@@ -32,18 +32,16 @@ impl BuyerGroupWork {
         for member in members.iter().filter(|member| is_wanted(member)).take(LOOK_UPS_AT_MOST) {
             let addressee = Addressee { domain, first_name: &member.first_name, last_name: &member.last_name };
             let now_ms = self.search.clock.now_ms();
-            match self.address(ctx, refresh, addressee).await? {
+            let ended = match self.address(ctx, refresh, addressee).await? {
                 Bought::Value(found) => {
-                    store
-                        .store_contact(tenant, &company.id, &member.person_id, &found, now_ms)
-                        .await
-                        .map_err(store_failure)?;
+                    store.store_contact(tenant, &company.id, &member.person_id, &found, now_ms).await
                 }
                 Bought::Without(missing) if missing.problem.ends_with(OPTED_OUT) => {
-                    store.remove_member(tenant, &member.person_id, now_ms).await.map_err(store_failure)?;
+                    store.remove_member(tenant, &member.person_id, now_ms).await
                 }
                 Bought::Without(missing) => return Ok(missing.into()),
-            }
+            };
+            self.search.tell_ended(tenant, &ended.map_err(store_failure)?).await;
         }
         Ok(StageDone::default())
     }

@@ -50,18 +50,13 @@ impl SearchWork {
             None => LookUp::Found(FoundEmail::default()),
         };
         let now_ms = self.clock.now_ms();
-        match looked_up {
-            LookUp::Found(found) => {
-                let stored = match search.exclude_list().excludes_person(None, found.email.as_deref()) {
-                    // Whoever is excluded by address is known only now; the next lead takes the place.
-                    Some(reason) => self.store.leave_out(key(search), lead, &reason, now_ms).await,
-                    None => self.store.store_email(key(search), lead, &found, now_ms).await,
-                };
-                stored.map_err(store_failure)?;
-            }
-            LookUp::Lost("person_opted_out") => {
-                self.store.remove_person(key(search), lead, now_ms).await.map_err(store_failure)?;
-            }
+        let ended = match looked_up {
+            LookUp::Found(found) => match search.exclude_list().excludes_person(None, found.email.as_deref()) {
+                // Whoever is excluded by address is known only now; the next lead takes the place.
+                Some(reason) => self.store.leave_out(key(search), lead, &reason, now_ms).await.map(|()| Vec::new()),
+                None => self.store.store_email(key(search), lead, &found, now_ms).await,
+            },
+            LookUp::Lost("person_opted_out") => self.store.remove_person(key(search), lead, now_ms).await,
             // An address is welcome, not needed: one that cannot be had costs the address, not the lead.
             LookUp::Lost(problem) => {
                 let number = lead.number.unwrap_or_default() + 1;
@@ -70,13 +65,11 @@ impl SearchWork {
                     .store_gaps(&search.tenant, &search.id, "emails", &[gap], now_ms)
                     .await
                     .map_err(store_failure)?;
-                self.store
-                    .store_email(key(search), lead, &FoundEmail::default(), now_ms)
-                    .await
-                    .map_err(store_failure)?;
+                self.store.store_email(key(search), lead, &FoundEmail::default(), now_ms).await
             }
             LookUp::Held(hold) => return Ok(Some(hold)),
-        }
+        };
+        self.tell_ended(&search.tenant, &ended.map_err(store_failure)?).await;
         Ok(None)
     }
 

@@ -18,6 +18,7 @@ pub(crate) use questions::{Asking, Verdict};
 
 use crate::config::Config;
 use crate::gate::{CallOwner, Called, Gate, GateError, PaidCall};
+use crate::outreach::events::Teller;
 use crate::providers::{Class, Clients, ProviderError};
 use crate::store::leads::SearchKey;
 use crate::store::searches::Search;
@@ -27,10 +28,11 @@ use leadflow_clock::Clock;
 use leadflow_workflows::contract::{
     FinishInput, GiveUpInput, JobInput, Prepared, SearchRef, SearchResult, Wishes, paid, search,
 };
-use leadflow_workflows::domain::ids::TenantId;
+use leadflow_workflows::domain::ids::{EnrollmentId, TenantId};
 use leadflow_workflows::domain::money::MicroUsd;
 use leadflow_workflows::domain::provider::Provider;
 use leadflow_workflows::domain::search_plan::{Hold, Outcome};
+use leadflow_workflows::enrollment;
 use std::future::Future;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -51,6 +53,8 @@ pub struct SearchWork {
     pub clients: Arc<Clients>,
     pub config: Arc<Config>,
     pub clock: Clock,
+    /// Tells the workflows of enrollments that end with what is found: a Temporal client.
+    pub workflows: Arc<dyn Teller>,
     pace: Arc<Pace>,
 }
 
@@ -61,7 +65,14 @@ struct Pace {
 }
 
 impl SearchWork {
-    pub fn new(store: Store, gate: Gate, clients: Clients, config: Arc<Config>, clock: Clock) -> Self {
+    pub fn new(
+        store: Store,
+        gate: Gate,
+        clients: Clients,
+        config: Arc<Config>,
+        clock: Clock,
+        workflows: Arc<dyn Teller>,
+    ) -> Self {
         let limiter = |provider| {
             let per_minute = config.provider(provider).calls_per_minute.max(1);
             let every = Duration::from_mins(1) / per_minute;
@@ -69,7 +80,7 @@ impl SearchWork {
             RateLimiter::direct(quota.allow_burst(BURST))
         };
         let pace = Arc::new(Pace { serper: limiter(Provider::Serper), hunter: limiter(Provider::Hunter) });
-        Self { store, gate, clients: Arc::new(clients), config, clock, pace }
+        Self { store, gate, clients: Arc::new(clients), config, clock, workflows, pace }
     }
 
     /// The same, with the store of the tenant whose search it is.
@@ -285,6 +296,17 @@ impl SearchWork {
             .note_problem(&search.tenant, &search.id, stage, &problem, None, self.clock.now_ms())
             .await
             .map_err(store_failure)
+    }
+
+    /// Has the workflows of ended enrollments see that. They would by themselves when they wake next, so it is no failure when
+    /// Temporal is away.
+    pub(crate) async fn tell_ended(&self, tenant: &str, ended: &[String]) {
+        for id in ended {
+            let workflow_id = enrollment::workflow_id(&EnrollmentId(id.clone()));
+            if let Err(error) = self.workflows.look(tenant, &workflow_id).await {
+                tracing::warn!(workflow_id, %error, "a workflow was not told that its enrollment has ended");
+            }
+        }
     }
 
     async fn load(&self, search: &SearchRef) -> Result<Search, ActivityError> {

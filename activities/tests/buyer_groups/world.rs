@@ -143,8 +143,9 @@ impl World {
         let gate = Gate::new(self.store.clone(), self.clock, self.config.budgets.clone(), self.config.timings);
         let clients = Clients::from_config(&self.config).unwrap();
         let config = Arc::new(self.config.clone());
-        let search = Arc::new(SearchWork::new(self.store.clone(), gate, clients, config, self.clock));
-        let work = Arc::new(BuyerGroupWork { search, workflows: Arc::clone(&self.told) as Arc<dyn Teller> });
+        let workflows: Arc<dyn Teller> = Arc::clone(&self.told) as _;
+        let search = SearchWork::new(self.store.clone(), gate, clients, config, self.clock, Arc::clone(&workflows));
+        let work = Arc::new(BuyerGroupWork { search: Arc::new(search), workflows });
         let info = TestActivityInfoOptions::builder()
             .workflow_id(Some("buyer-group/1".to_owned()))
             .activity_id(activity.to_owned())

@@ -192,6 +192,8 @@ async fn an_address_that_a_search_finds_leads_to_the_person_of_a_list() {
         let imported = leads(&store, &list.search_id).await.remove(0);
         let found = search(&store, "s1").await;
         assert_eq!(found.state, "found");
+        enroll(&store, "first", "c1", &imported, 10).await;
+        enroll(&store, "second", "c2", &found, 20).await;
         let email = FoundEmail {
             email: Some("Ada@Elm.example".into()),
             status: EmailStatus::Valid,
@@ -199,8 +201,8 @@ async fn an_address_that_a_search_finds_leads_to_the_person_of_a_list() {
             sources: None,
         };
         let key = SearchKey { tenant: TENANT, id: "s1" };
-        for _ in 0..2 {
-            store.store_email(key, &found, &email, NOON_MS).await.unwrap();
+        for ended in [["second"].as_slice(), &[]] {
+            assert_eq!(store.store_email(key, &found, &email, NOON_MS).await.unwrap(), ended);
         }
         let now = store.lead(TENANT, &found.id).await.unwrap().unwrap();
         assert_eq!(now.person_id, imported.person_id);

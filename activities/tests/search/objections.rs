@@ -4,6 +4,7 @@ use crate::site::{Site, Step};
 use leadflow_activities::store::testing::each_backend;
 use leadflow_sandbox::{FaultKind, FaultRule, Provider};
 use leadflow_workflows::domain::search_plan::Outcome;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[tokio::test]
 async fn a_person_who_objected_is_removed_and_stays_out() {
@@ -12,6 +13,10 @@ async fn a_person_who_objected_is_removed_and_stays_out() {
             let site = Site::new(&store).await;
             let job = site.reach(Step::Emails).await;
             let before = site.leads().await;
+            let mut workflows = BTreeMap::new();
+            for lead in &before {
+                workflows.insert(lead.id.clone(), site.enroll(lead).await);
+            }
             let rule = FaultRule::new(Provider::Hunter, FaultKind::Status);
             site.strike(FaultRule {
                 operation: Some(operation.into()),
@@ -26,6 +31,8 @@ async fn a_person_who_objected_is_removed_and_stays_out() {
             let after = site.leads().await;
             let gone: Vec<_> = before.iter().zip(&after).filter(|(_, after)| after.state == "left_out").collect();
             assert!(!gone.is_empty(), "{operation}");
+            let ended: BTreeSet<String> = gone.iter().map(|(before, _)| workflows[&before.id].clone()).collect();
+            assert_eq!(site.told(), ended, "{operation}");
             let stored = site.snapshot().await;
             for (before, after) in gone {
                 assert_eq!(after.problem.as_deref(), Some("the person asked not to be processed"));

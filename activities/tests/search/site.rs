@@ -1,7 +1,10 @@
 //! One search with its store, its activities and its sandbox.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use leadflow_activities::config::Config;
 use leadflow_activities::gate::Gate;
+use leadflow_activities::outreach::events::{TellError, Teller};
 use leadflow_activities::providers::Clients;
 use leadflow_activities::search::{PaidActivities, SearchActivities, SearchWork};
 use leadflow_activities::store::Store;
@@ -17,8 +20,9 @@ use leadflow_workflows::domain::timings::Timings;
 use serde::Serialize;
 use sqlx::{Row, TypeInfo, ValueRef};
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 use temporalio_sdk::activities::ActivityError;
 use temporalio_sdk::testing::{ActivityEnvironment, ActivityEnvironmentError, TestActivityInfoOptions};
 
@@ -77,11 +81,28 @@ pub(crate) struct Failed {
     pub(crate) delay: Option<Duration>,
 }
 
+/// Remembers who was told.
+#[derive(Default)]
+struct Told(Mutex<BTreeSet<String>>);
+
+impl Teller for Told {
+    fn start(&self, _request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
+        futures::future::ready(Ok(())).boxed()
+    }
+
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+        assert_eq!(tenant, "acme");
+        self.0.lock().unwrap().insert(workflow_id.to_owned());
+        futures::future::ready(Ok(())).boxed()
+    }
+}
+
 pub(crate) struct Site {
     pub(crate) store: Store,
     pub(crate) sandbox: Sandbox,
     pub(crate) search: SearchRef,
     work: Arc<SearchWork>,
+    told: Arc<Told>,
 }
 
 impl Site {
@@ -101,15 +122,16 @@ impl Site {
             now_ms: NOON_MS,
         };
         store.create_search(&new).await.unwrap();
-        let work = Arc::new(work_on(store, config));
-        Self { store: store.clone(), sandbox, search, work }
+        let told = Arc::new(Told::default());
+        let work = Arc::new(work_on(store, config, &told));
+        Self { store: store.clone(), sandbox, search, work, told }
     }
 
     /// Another worker on the same store, with a mended configuration.
     pub(crate) fn mend(&mut self, change: impl FnOnce(&mut Config)) {
         let mut config = self.work.config.as_ref().clone();
         change(&mut config);
-        self.work = Arc::new(work_on(&self.store, config));
+        self.work = Arc::new(work_on(&self.store, config, &self.told));
     }
 
     pub(crate) fn gate(&self) -> &Gate {
@@ -250,6 +272,23 @@ impl Site {
         gaps.into_iter().map(|gap| (gap.item, gap.problem)).collect()
     }
 
+    /// An open enrollment of a lead's person; the id of its workflow.
+    pub(crate) async fn enroll(&self, lead: &Lead) -> String {
+        let (id, person) = (&lead.id, &lead.person_id);
+        let insert = sqlx::AssertSqlSafe(format!(
+            "INSERT INTO enrollments (id, tenant, campaign_id, lead_id, person_id, sequence_id, state, cause, state_at_ms, \
+             is_open, is_exclusive, decisions, started_at_ms, wakes_at_ms) VALUES ('e-{id}', 'acme', 'c', '{id}', '{person}', \
+             's', 'scheduled', 'its turn', 0, 1, 0, '{{}}', 0, 0)"
+        ));
+        sqlx::query(insert).execute(self.store.read()).await.unwrap();
+        format!("enrollment/e-{id}")
+    }
+
+    /// The workflows that were told to look.
+    pub(crate) fn told(&self) -> BTreeSet<String> {
+        self.told.0.lock().unwrap().clone()
+    }
+
     /// States and booked costs of the calls that were never answered.
     pub(crate) async fn presumed(&self) -> Vec<i64> {
         let select = "SELECT cost_micro_usd FROM api_usage_logs WHERE state = 'presumed' ORDER BY call_id";
@@ -307,11 +346,11 @@ impl Site {
     }
 }
 
-fn work_on(store: &Store, config: Config) -> SearchWork {
+fn work_on(store: &Store, config: Config, told: &Arc<Told>) -> SearchWork {
     let clock = Clock::fast(NOON_MS, 1e-9);
     let gate = Gate::new(store.clone(), clock, config.budgets.clone(), config.timings);
     let clients = Clients::from_config(&config).unwrap();
-    SearchWork::new(store.clone(), gate, clients, Arc::new(config), clock)
+    SearchWork::new(store.clone(), gate, clients, Arc::new(config), clock, Arc::clone(told) as Arc<dyn Teller>)
 }
 
 fn brief() -> Brief {

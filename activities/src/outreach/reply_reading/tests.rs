@@ -34,9 +34,10 @@ impl<'a> Bench<'a> {
         let config = Arc::new(Config { timings, ..Config::sandbox(&sandbox.base_url()) });
         let gate = Gate::new(store.clone(), clock(), config.budgets.clone(), config.timings);
         let clients = Clients::from_config(&config).unwrap();
-        let models = Arc::new(SearchWork::new(store.clone(), gate.clone(), clients, config, clock()));
         let told = Arc::new(Told::default());
         let workflows: Arc<dyn Teller> = Arc::clone(&told) as _;
+        let models = SearchWork::new(store.clone(), gate.clone(), clients, config, clock(), Arc::clone(&workflows));
+        let models = Arc::new(models);
         let reader = Arc::new(ReplyReader { models, workflows });
         Self { world: World::new(store).await, sandbox, gate, reader, told }
     }

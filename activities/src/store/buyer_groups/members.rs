@@ -189,7 +189,8 @@ impl Store {
         .await
     }
 
-    /// Notes what the look-up of a member's address brought, once.
+    /// Notes what the look-up of a member's address brought, once. Returns the ids of the enrollments that ended because two
+    /// persons turned out to be one.
     pub(crate) async fn store_contact(
         &self,
         tenant: &str,
@@ -197,12 +198,15 @@ impl Store {
         person_id: &str,
         found: &FoundEmail,
         now_ms: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
         self.write(|transaction| {
             async move {
-                if let Some(email) = &found.email {
-                    store_address(transaction, self.for_update(), tenant, person_id, email, found, now_ms).await?;
-                }
+                let ended = match &found.email {
+                    Some(email) => {
+                        store_address(transaction, self.for_update(), tenant, person_id, email, found, now_ms).await?
+                    }
+                    None => Vec::new(),
+                };
                 sqlx::query(
                     "UPDATE buyer_group_members SET looked_up_at_ms = COALESCE(looked_up_at_ms, $4) \
                      WHERE tenant = $1 AND business_id = $2 AND person_id = $3",
@@ -213,19 +217,25 @@ impl Store {
                 .bind(now_ms)
                 .execute(&mut **transaction)
                 .await?;
-                Ok(())
+                Ok(ended)
             }
             .boxed()
         })
         .await
     }
 
-    /// Takes a person out who asked the address provider not to be processed.
-    pub(crate) async fn remove_member(&self, tenant: &str, person_id: &str, now_ms: i64) -> Result<(), StoreError> {
+    /// Takes a person out who asked the address provider not to be processed. Returns the ids of the enrollments that this
+    /// ended.
+    pub(crate) async fn remove_member(
+        &self,
+        tenant: &str,
+        person_id: &str,
+        now_ms: i64,
+    ) -> Result<Vec<String>, StoreError> {
         self.write(|transaction| {
             async move {
                 lock_person(transaction, self.for_update(), tenant, person_id).await?;
-                crate::store::persons::erase(transaction, tenant, person_id, now_ms).await.map(drop)
+                crate::store::persons::erase(transaction, tenant, person_id, now_ms).await
             }
             .boxed()
         })

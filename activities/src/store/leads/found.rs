@@ -89,14 +89,15 @@ impl Store {
         .await
     }
 
-    /// Stores what an email look-up brought, once.
+    /// Stores what an email look-up brought, once. Returns the ids of the enrollments that ended because two persons turned out
+    /// to be one; their workflows are to be told.
     pub async fn store_email(
         &self,
         search: SearchKey<'_>,
         lead: &Lead,
         found: &FoundEmail,
         now_ms: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<String>, StoreError> {
         self.write(|transaction| async move {
             let looked_up = sqlx::query(
                 "UPDATE leads SET email_looked_up_at_ms = $3 WHERE tenant = $1 AND id = $2 AND email_looked_up_at_ms IS NULL",
@@ -106,9 +107,13 @@ impl Store {
             .bind(now_ms)
             .execute(&mut **transaction)
             .await?;
-            if let Some(email) = &found.email {
-                store_address(transaction, self.for_update(), search.tenant, &lead.person_id, email, found, now_ms).await?;
-            }
+            let ended = match &found.email {
+                Some(email) => {
+                    let for_update = self.for_update();
+                    store_address(transaction, for_update, search.tenant, &lead.person_id, email, found, now_ms).await?
+                }
+                None => Vec::new(),
+            };
             // To count everything again for each lead would make long searches slow.
             sqlx::query(
                 "UPDATE search_progress SET leads_looked_up = leads_looked_up + $3, updated_at_ms = $4 \
@@ -120,7 +125,7 @@ impl Store {
             .bind(now_ms)
             .execute(&mut **transaction)
             .await?;
-            Ok(())
+            Ok(ended)
         }.boxed())
         .await
     }
@@ -152,13 +157,20 @@ impl Store {
         .await
     }
 
-    /// Takes a person out who asked a data provider not to be processed: their copies go, the fact stays.
-    pub async fn remove_person(&self, search: SearchKey<'_>, lead: &Lead, now_ms: i64) -> Result<(), StoreError> {
+    /// Takes a person out who asked a data provider not to be processed: their copies go, the fact stays. Returns the ids of
+    /// the enrollments that this ended; their workflows are to be told.
+    pub async fn remove_person(
+        &self,
+        search: SearchKey<'_>,
+        lead: &Lead,
+        now_ms: i64,
+    ) -> Result<Vec<String>, StoreError> {
         self.write(|transaction| {
             async move {
                 lock_person(transaction, self.for_update(), search.tenant, &lead.person_id).await?;
-                erase(transaction, search.tenant, &lead.person_id, now_ms).await?;
-                refresh_progress(transaction, search.tenant, search.id, None, now_ms).await
+                let ended = erase(transaction, search.tenant, &lead.person_id, now_ms).await?;
+                refresh_progress(transaction, search.tenant, search.id, None, now_ms).await?;
+                Ok(ended)
             }
             .boxed()
         })
@@ -296,7 +308,8 @@ async fn store_candidate(
     Ok(())
 }
 
-/// Notes the address that was found for a person, unless it is somebody else's or mail to it came back.
+/// Notes the address that was found for a person, unless it is somebody else's or mail to it came back. Returns the ids of the
+/// enrollments that ended because two persons turned out to be one.
 pub(crate) async fn store_address(
     transaction: &mut AnyConnection,
     for_update: &str,
@@ -305,11 +318,11 @@ pub(crate) async fn store_address(
     email: &str,
     found: &FoundEmail,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<Vec<String>, StoreError> {
     lock_person(transaction, for_update, tenant, person_id).await?;
     let claimed = claim_email(transaction, for_update, tenant, person_id, email, now_ms).await?;
     if claimed.refused.is_some() {
-        return Ok(());
+        return Ok(claimed.ended);
     }
     sqlx::query(
         "UPDATE persons SET email = $3, email_status = $4, email_confidence = $5, email_sources = $6 \
@@ -323,5 +336,5 @@ pub(crate) async fn store_address(
     .bind(found.sources.as_deref())
     .execute(transaction)
     .await?;
-    Ok(())
+    Ok(claimed.ended)
 }
