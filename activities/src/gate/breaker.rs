@@ -38,7 +38,7 @@ pub(super) enum Admission {
 
 /// What the end of a call says about its provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Health {
+pub(crate) enum Health {
     Good,
     /// An answer that does not count: a limit, a refusal, a wrong request.
     Neutral,

@@ -13,6 +13,7 @@ mod report;
 mod settle;
 mod time;
 
+pub(crate) use breaker::Health;
 pub use budget::BudgetScope;
 pub use report::{BudgetRow, UsageFilter, UsageRow};
 

@@ -1,7 +1,7 @@
 //! Reading a person's profile before a contact: their id for this account, and whether the contact is needed at all.
 
 use super::activities::{OutreachWork, send_failure, store_failure};
-use super::settle::{ALREADY_INVITED, Outcome, Seen, later, note_account, note_seen};
+use super::settle::{ALREADY_INVITED, Seen, health, later, note_account, note_seen};
 use super::touch::{BEGIN_WITHIN, Target};
 use crate::senders::{InvitationState, ProfileView, SendError, Sender, Verdict};
 use crate::store::accounts::Account;
@@ -48,8 +48,7 @@ impl OutreachWork {
                     lock_account(transaction, for_update, key.tenant, key.account_id).await?;
                     let now_ms = self.now_ms(transaction).await?;
                     end_look(transaction, key.tenant, look_id, now_ms).await?;
-                    let is_good = read.as_ref().err().is_none_or(|error| !Outcome::speaks_against_provider(error));
-                    self.gate.call_ended(transaction, Provider::Unipile, is_good, now_ms).await?;
+                    self.gate.call_ended(transaction, Provider::Unipile, &target.token, health(read), now_ms).await?;
                     match read {
                         Ok(profile) => note_profile(transaction, key, target, profile, now_ms).await.map(|()| true),
                         Err(error) => note_error(transaction, key, error, now_ms).await,

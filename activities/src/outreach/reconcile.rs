@@ -281,7 +281,7 @@ impl OutreachWork {
             return Ok(None);
         }
         // What puts off a first call puts off its repeat.
-        let breaker_ms = self.gate.open_until(transaction, Provider::Unipile, now_ms).await?;
+        let breaker_ms = self.gate.open_until(transaction, Provider::Unipile, &target.token, now_ms).await?;
         let put_off_ms = [account.deferred_until_ms, situation.absent_until_ms, breaker_ms].into_iter().flatten().max();
         if let Some(until_ms) = put_off_ms.filter(|until_ms| *until_ms > now_ms) {
             settle_unsent(transaction, tenant, touch, &target.token, unsent(None, Some(until_ms)), now_ms).await?;

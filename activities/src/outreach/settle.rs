@@ -2,6 +2,7 @@
 
 use super::activities::OutreachWork;
 use super::touch::Target;
+use crate::gate::Health;
 use crate::senders::{SendError, Sent, Verdict};
 use crate::store::StoreError;
 use crate::store::accounts::{defer_account, set_account_state};
@@ -28,28 +29,29 @@ pub(super) const BEGAN_TOO_LATE: &str = "began_too_late";
 /// How a call ended.
 pub(super) enum Outcome {
     Sent(Sent),
-    Unsent { kind: String, verdict: Verdict, speaks_against_provider: bool },
+    Unsent { kind: String, verdict: Verdict, health: Health },
 }
 
 impl Outcome {
     pub(super) fn of(answer: Result<Sent, SendError>) -> Self {
+        let health = health(&answer);
         match answer {
             Ok(sent) => Self::Sent(sent),
-            Err(error) => Self::Unsent {
-                speaks_against_provider: Self::speaks_against_provider(&error),
-                kind: error.kind,
-                verdict: error.verdict,
-            },
+            Err(SendError { kind, verdict, .. }) => Self::Unsent { kind, verdict, health },
         }
     }
 
-    /// Time-outs, connection errors and 5xx count for the breaker.
-    pub(super) fn speaks_against_provider(error: &SendError) -> bool {
-        error.status.is_none_or(|status| status >= 500)
-    }
-
     pub(super) fn unsent(kind: &str, verdict: Verdict) -> Self {
-        Self::Unsent { kind: kind.to_owned(), verdict, speaks_against_provider: false }
+        Self::Unsent { kind: kind.to_owned(), verdict, health: Health::Neutral }
+    }
+}
+
+/// What an answer says about the provider: time-outs, connection errors and 5xx count against it, other errors not at all.
+pub(super) fn health<T>(answer: &Result<T, SendError>) -> Health {
+    match answer {
+        Ok(_) => Health::Good,
+        Err(error) if error.status.is_none_or(|status| status >= 500) => Health::Bad,
+        Err(_) => Health::Neutral,
     }
 }
 
@@ -71,7 +73,7 @@ impl OutreachWork {
                     lock_person(transaction, for_update, tenant, &target.person_id).await?;
                     lock_account(transaction, for_update, tenant, &target.account.id).await?;
                     let now_ms = self.now_ms(transaction).await?;
-                    self.note_health(transaction, outcome, now_ms).await?;
+                    self.note_health(transaction, target, outcome, now_ms).await?;
                     match outcome {
                         Outcome::Sent(sent) => {
                             self.note_sent(transaction, tenant, target, touch, sent, now_ms).await?;
@@ -98,14 +100,17 @@ impl OutreachWork {
     async fn note_health(
         &self,
         transaction: &mut AnyConnection,
+        target: &Target,
         outcome: &Outcome,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        if matches!(outcome, Outcome::Unsent { kind, .. } if kind == BEGAN_TOO_LATE) {
-            return Ok(());
-        }
-        let is_good = !matches!(outcome, Outcome::Unsent { speaks_against_provider: true, .. });
-        self.gate.call_ended(transaction, Provider::Unipile, is_good, now_ms).await
+        let health = match outcome {
+            // No call was made.
+            Outcome::Unsent { kind, .. } if kind == BEGAN_TOO_LATE => return Ok(()),
+            Outcome::Unsent { health, .. } => *health,
+            Outcome::Sent(_) => Health::Good,
+        };
+        self.gate.call_ended(transaction, Provider::Unipile, &target.token, health, now_ms).await
     }
 
     /// A good answer settles the touch whoever holds the claim by now: it was made.

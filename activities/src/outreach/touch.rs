@@ -167,7 +167,7 @@ impl OutreachWork {
             let is_ours = take_over(transaction, tenant, &touch.id, touch.token.as_deref(), token).await?;
             return Ok(if is_ours { Approach::Reconcile(Box::new(target)) } else { Approach::Again });
         }
-        if let Some(until_ms) = self.gate.open_until(transaction, Provider::Unipile, situation.now_ms).await? {
+        if let Some(until_ms) = self.gate.open_until(transaction, Provider::Unipile, token, situation.now_ms).await? {
             return Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::BreakerOpen, until_ms).await?));
         }
         let key = key(background, &situation, &target.account, &input.step, action);

@@ -124,6 +124,32 @@ async fn a_pending_invitation_of_another_holds_for_two_weeks() {
     .await;
 }
 
+/// A refusal says nothing about the provider, so it ends no row of failures.
+#[tokio::test]
+async fn a_refusal_does_not_count_for_the_breaker() {
+    each_backend(async |store| {
+        let world = start(&store, 2).await;
+        let failures = async || -> i64 {
+            sqlx::query_scalar("SELECT failures FROM breakers WHERE provider = 'unipile'")
+                .fetch_one(store.read())
+                .await
+                .unwrap()
+        };
+        world.run("UPDATE breakers SET failures = 4 WHERE provider = 'unipile'").await;
+        let rule = FaultRule::new(Provider::Unipile, FaultKind::Status);
+        let refused = FaultRule { error_type: Some("invalid_headers".into()), times: Some(1), ..rule };
+        for (number, rule, expected) in [(0, vec![refused], 4), (1, vec![], 0)] {
+            let enrollment = world.enroll("email", world.lead(number)).await;
+            world.make_due(&enrollment).await;
+            world.strike(rule);
+            world.touch(&enrollment).await;
+            assert_eq!(failures().await, expected);
+        }
+        assert_eq!(world.calls("send_email"), 2);
+    })
+    .await;
+}
+
 /// What is advised comes into a history, which no erasure reaches.
 #[tokio::test]
 async fn why_a_person_holds_a_lead_stays_in_the_store() {
