@@ -66,8 +66,9 @@ async fn a_profile_is_one_person_however_its_id_is_written() {
 #[tokio::test]
 async fn a_lead_without_a_score_is_ordered_as_if_it_had_zero() {
     each_backend(async |store| {
-        let scored = |name: &str, score| ImportRow { score, ..row(&format!("{name}@elm.example"), "") };
-        let rows = vec![scored("ada", None), scored("bo", Some(20)), scored("cy", Some(0)), scored("di", Some(90))];
+        let of_score = |name: &str, score| ImportRow { score, ..row(&format!("{name}@elm.example"), "") };
+        let rows =
+            vec![of_score("ada", None), of_score("bo", Some(20)), of_score("cy", Some(0)), of_score("di", Some(90))];
         let stored = import(&store, "fair", rows).await;
         let ready = store.ready_leads(SearchKey { tenant: TENANT, id: &stored.search_id }).await.unwrap();
         assert_eq!(ready.iter().map(|lead| lead.score).collect::<Vec<_>>(), [Some(90), Some(20), None, Some(0)]);
