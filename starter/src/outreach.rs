@@ -236,18 +236,24 @@ impl Outreach {
         told(handle.signal(SenderAccount::look, (), WorkflowSignalOptions::default()).await)
     }
 
-    /// Has enrollments look at what has changed. Those whose workflow has ended need no telling.
+    /// Has enrollments look at what has changed. Those that have ended need no telling; where the workflow of an open one is
+    /// gone, the campaign's next round starts it again.
     pub async fn tell_enrollments<Id: AsRef<str>>(&self, ids: &[Id]) -> Result<(), Failure> {
         // A server takes signals far faster than one at a time, but not any number at once.
         for some in ids.chunks(20) {
-            let signals = some.iter().map(|id| async move {
-                let id = enrollment::workflow_id(&EnrollmentId(id.as_ref().to_owned()));
-                let handle = self.client.get_workflow_handle::<Enrollment>(id);
-                told(handle.signal(Enrollment::look, (), WorkflowSignalOptions::default()).await)
-            });
-            futures::future::try_join_all(signals).await?;
+            futures::future::try_join_all(some.iter().map(|id| self.tell_enrollment(id.as_ref()))).await?;
         }
         Ok(())
+    }
+
+    async fn tell_enrollment(&self, id: &str) -> Result<(), Failure> {
+        let workflow_id = enrollment::workflow_id(&EnrollmentId(id.to_owned()));
+        let handle = self.client.get_workflow_handle::<Enrollment>(workflow_id);
+        let answer = handle.signal(Enrollment::look, (), WorkflowSignalOptions::default()).await;
+        if matches!(answer, Err(WorkflowInteractionError::NotFound(_))) {
+            self.store.note_workflow_gone(&self.config.tenant, id).await?;
+        }
+        told(answer)
     }
 }
 

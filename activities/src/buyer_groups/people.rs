@@ -1,6 +1,7 @@
 //! Who works at the company, and what is true of the hints about them.
 
 use super::{Bought, BuyerGroupWork, Missing, not_set_up, payer};
+use crate::outreach::events::tell_one;
 use crate::providers::SearchQuery;
 use crate::search::{RESULTS, store_failure};
 use crate::store::buyer_groups::Company;
@@ -93,7 +94,7 @@ impl BuyerGroupWork {
         }
         // Also what an earlier attempt has decided, and perhaps not told.
         for workflow_id in store.decided_since(tenant, &company.id, since_ms).await.map_err(store_failure)? {
-            self.workflows.look(tenant, &workflow_id).await.map_err(|error| {
+            tell_one(store, &*self.workflows, tenant, &workflow_id).await.map_err(|error| {
                 ApplicationFailure::builder(error.to_string()).type_name("temporal_unreachable".to_owned()).build()
             })?;
         }

@@ -2,7 +2,7 @@
 //! whether a sequence goes on: the rules have, before it begins.
 
 use super::activities::store_failure;
-use super::events::{TellError, Teller, opted_out};
+use super::events::{TellError, Teller, opted_out, tell_one};
 use super::start::unreached;
 use crate::gate::{Called, GateError};
 use crate::providers::Class;
@@ -108,7 +108,7 @@ impl ReplyReader {
         tell.sort();
         tell.dedup();
         for workflow in &tell {
-            self.workflows.look(reference.tenant.as_str(), workflow).await.map_err(unreached)?;
+            tell_one(store, &*self.workflows, tenant, workflow).await.map_err(unreached)?;
         }
         Ok(ReplyRead::Labelled { label })
     }

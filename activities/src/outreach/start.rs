@@ -1,6 +1,6 @@
 //! Starts the workflow of an enrollment at the time of its first step.
 
-use super::activities::OutreachWork;
+use super::activities::{OutreachWork, store_failure};
 use super::events::TellError;
 use crate::failpoint::fail_point;
 use crate::store::enrollments::Enrollment;
@@ -70,9 +70,12 @@ impl OutreachWork {
     }
 }
 
-/// Temporal could not be reached: tried again.
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+/// Temporal, or the store, could not be reached: tried again.
 pub(super) fn unreached(error: TellError) -> ActivityError {
+    let error = match error {
+        TellError::Store(error) => return store_failure(error),
+        TellError::Temporal(_) => error,
+    };
     ApplicationFailure::builder(error.to_string()).type_name("temporal_unreachable".to_owned()).build().into()
 }
 

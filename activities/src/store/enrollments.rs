@@ -165,6 +165,27 @@ impl Store {
         .await
     }
 
+    /// Notes that the workflow of an enrollment was not there to be told. Of an open one it was ended by force, and the
+    /// campaign's next round starts it again.
+    pub async fn note_workflow_gone(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            async move {
+                // Its wait is over: what it was to be told may have ended that.
+                sqlx::query(
+                    "UPDATE enrollments SET workflow_started_at_ms = NULL, wakes_at_ms = started_at_ms \
+                     WHERE tenant = $1 AND id = $2 AND is_open = 1 AND workflow_started_at_ms IS NOT NULL",
+                )
+                .bind(tenant)
+                .bind(id)
+                .execute(&mut **transaction)
+                .await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+    }
+
     /// Open enrollments of a campaign whose workflow was never confirmed, or that should have woken before `overdue_ms`.
     pub(crate) async fn forgotten_enrollments(
         &self,

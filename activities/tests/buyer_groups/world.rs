@@ -49,10 +49,10 @@ impl Teller for Told {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>> {
         assert_eq!(tenant, TENANT);
         self.0.lock().unwrap().push(workflow_id.to_owned());
-        async { Ok(()) }.boxed()
+        async { Ok(true) }.boxed()
     }
 }
 

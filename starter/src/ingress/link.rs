@@ -60,7 +60,7 @@ impl Late {
 }
 
 impl Teller for Late {
-    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>> {
         async move { self.workflows()?.look(tenant, workflow_id).await }.boxed()
     }
 

@@ -66,7 +66,7 @@ impl Polite {
 }
 
 impl Teller for Polite {
-    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>> {
         async move {
             let _turn = self.turn().await;
             self.teller.look(tenant, workflow_id).await

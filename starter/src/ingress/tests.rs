@@ -39,12 +39,12 @@ impl Teller for Told {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn look<'a>(&'a self, _tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, _tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>> {
         if self.is_away.load(Ordering::Relaxed) {
             return async { Err(TellError::Temporal("away".into())) }.boxed();
         }
         self.list.lock().unwrap().push(workflow_id.to_owned());
-        async { Ok(()) }.boxed()
+        async { Ok(true) }.boxed()
     }
 }
 

@@ -76,7 +76,8 @@ impl<'a> Company<'a> {
     pub async fn ask(&self) -> anyhow::Result<()> {
         let (lab, now_ms) = (self.lab, self.lab.stack.clock.now_ms());
         lab.stack.store.ask_for_refresh(lab.tenant(), &self.business_id, "a person asked", now_ms).await?;
-        Ok(self.workflows().look(lab.tenant(), &self.workflow_id()).await?)
+        self.workflows().look(lab.tenant(), &self.workflow_id()).await?;
+        Ok(())
     }
 
     /// The refreshes so far, the oldest first.

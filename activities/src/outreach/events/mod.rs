@@ -21,6 +21,7 @@ pub(super) use own::same_text;
 pub use person_change::{
     ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
 };
+pub(crate) use tell::tell_one;
 pub use tell::{Leftovers, TellError, Teller, Workflows, tell, tell_leftovers, teller};
 pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
 
@@ -273,6 +274,8 @@ async fn noted(
 }
 
 const UNMATCHED: &str = "unmatched";
+/// What the ids of enrollments' workflows begin with.
+const ENROLLMENT: &str = "enrollment/";
 
 fn nothing_kept(person_id: String) -> Applied {
     let effect = "the person asked not to be processed: nothing is kept".into();
@@ -305,7 +308,7 @@ async fn answer_at_ms(
 
 /// The enrollments among the workflows that are to look.
 fn enrollments(tell: &[String]) -> Vec<&str> {
-    tell.iter().filter_map(|id| id.strip_prefix("enrollment/")).collect()
+    tell.iter().filter_map(|id| id.strip_prefix(ENROLLMENT)).collect()
 }
 
 async fn apply(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {

@@ -1,6 +1,6 @@
 //! Has the workflows look that an event concerns. What is told twice is read twice and does nothing more.
 
-use super::LEASE;
+use super::{ENROLLMENT, LEASE};
 use crate::config::Config;
 use crate::outreach::reply_reading::start_of;
 use crate::store::events::Left;
@@ -41,8 +41,8 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Reaches workflows by their ids.
 pub trait Teller: Send + Sync {
-    /// Has a workflow of a tenant look. One that is not there needs no telling, unless events begin it: then it is started.
-    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>>;
+    /// Has a workflow of a tenant look; whether it is there. One that events begin is started.
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>>;
 
     /// Starts a workflow in this client's namespace. One that runs, or has run to its end, is left alone.
     fn start(&self, request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>>;
@@ -98,11 +98,11 @@ impl Workflows {
 }
 
 impl Teller for Workflows {
-    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>> {
         async move {
             let options = WorkflowSignalOptions::default();
             let told = if let Some(business_id) = workflow_id.strip_prefix(buyer_group::PREFIX) {
-                return self.refresh_group(tenant, workflow_id, business_id).await;
+                return self.refresh_group(tenant, workflow_id, business_id).await.map(|()| true);
             } else if workflow_id.starts_with("account/") {
                 let handle = self.client.get_workflow_handle::<SenderAccount>(workflow_id);
                 handle.signal(SenderAccount::look, (), options).await
@@ -110,7 +110,8 @@ impl Teller for Workflows {
                 self.client.get_workflow_handle::<Enrollment>(workflow_id).signal(Enrollment::look, (), options).await
             };
             match told {
-                Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
+                Ok(()) => Ok(true),
+                Err(WorkflowInteractionError::NotFound(_)) => Ok(false),
                 Err(error) => Err(TellError::Temporal(error.to_string())),
             }
         }
@@ -141,21 +142,25 @@ pub fn teller(client: Client, config: &Config) -> Arc<dyn Teller> {
     Arc::new(Workflows { client, timings: config.timings, reads_replies: config.openai.api_key.is_some() })
 }
 
-/// Tells one workflow, by what its id begins with.
-async fn tell_one(teller: &dyn Teller, tenant: &str, workflow_id: &str) -> Result<(), TellError> {
-    reach_one(teller, tenant, workflow_id).await?;
+/// Tells one workflow, by what its id begins with. Of an open enrollment it may be gone, which the campaign's next round mends;
+/// any other that is not there needs no telling.
+pub(crate) async fn tell_one(
+    store: &Store,
+    teller: &dyn Teller,
+    tenant: &str,
+    workflow_id: &str,
+) -> Result<(), TellError> {
+    if let Some(reply_id) = workflow_id.strip_prefix(reply_reading::PREFIX) {
+        if let Some(timings) = teller.readings() {
+            teller.start(start_of(tenant, reply_id, timings)?).await?;
+        }
+    } else if !teller.look(tenant, workflow_id).await?
+        && let Some(enrollment_id) = workflow_id.strip_prefix(ENROLLMENT)
+    {
+        store.note_workflow_gone(tenant, enrollment_id).await?;
+    }
     tracing::debug!(workflow_id, "told");
     Ok(())
-}
-
-async fn reach_one(teller: &dyn Teller, tenant: &str, workflow_id: &str) -> Result<(), TellError> {
-    match workflow_id.strip_prefix(reply_reading::PREFIX) {
-        Some(reply_id) => match teller.readings() {
-            Some(timings) => teller.start(start_of(tenant, reply_id, timings)?).await,
-            None => Ok(()),
-        },
-        None => teller.look(tenant, workflow_id).await,
-    }
 }
 
 /// Tells the workflows that an event concerns, and notes that.
@@ -168,7 +173,7 @@ pub async fn tell(
     workflow_ids: &[String],
 ) -> Result<(), TellError> {
     // Collected first: a future that holds a lazy iterator over borrowed ids cannot be sent between threads.
-    let tellings: Vec<_> = workflow_ids.iter().map(|id| tell_one(teller, tenant, id).boxed()).collect();
+    let tellings: Vec<_> = workflow_ids.iter().map(|id| tell_one(store, teller, tenant, id).boxed()).collect();
     let told: Vec<_> = futures::stream::iter(tellings).buffer_unordered(AT_ONCE).collect().await;
     told.into_iter().collect::<Result<Vec<()>, _>>()?;
     Ok(store.note_told(&[event_id], clock.now_ms()).await?)
@@ -197,7 +202,7 @@ pub async fn tell_leftovers(store: &Store, teller: &dyn Teller, clock: Clock) ->
         // Where many events are told of by one signal, it belongs to the trace of the last.
         let workflows: BTreeMap<Whom<'_>, Option<&str>> =
             taken.iter().flat_map(|left| left.whom().map(|whom| (whom, left.traceparent.as_deref()))).collect();
-        let reached = reach(teller, &workflows).await;
+        let reached = reach(store, teller, &workflows).await;
         let is_told = |left: &&Left| left.whom().all(|whom| reached.told.contains(&whom));
         let told: Vec<&str> = taken.iter().filter(is_told).map(|left| left.id.as_str()).collect();
         store.note_told(&told, clock.now_ms()).await?;
@@ -226,14 +231,14 @@ struct Reached<'a> {
 }
 
 /// Gives up when nobody can be told: then it is Temporal that is away, and each try takes its time.
-async fn reach<'a>(teller: &dyn Teller, workflows: &BTreeMap<Whom<'a>, Option<&str>>) -> Reached<'a> {
+async fn reach<'a>(store: &Store, teller: &dyn Teller, workflows: &BTreeMap<Whom<'a>, Option<&str>>) -> Reached<'a> {
     let workflows: Vec<(Whom<'a>, Option<&str>)> = workflows.iter().map(|(whom, trace)| (*whom, *trace)).collect();
     let mut reached = Reached::default();
     for some in workflows.chunks(AT_ONCE) {
         let tellings: Vec<_> = some
             .iter()
             .map(|((tenant, id), traceparent)| {
-                let telling = traces::go_on(*traceparent, "tell", tell_one(teller, tenant, id));
+                let telling = traces::go_on(*traceparent, "tell", tell_one(store, teller, tenant, id));
                 tokio::time::timeout(ANSWERS_WITHIN, telling).boxed()
             })
             .collect();

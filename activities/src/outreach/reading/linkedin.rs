@@ -1,5 +1,6 @@
 //! A LinkedIn account: pending invitations, connections, messages.
 
+use super::super::events::{TellError, tell_one};
 use super::super::look::{Inquiry, InquiryError};
 use super::{Books, OVERLAP_MS, ReadError, Reader, contact_of, since_ms};
 use crate::senders::{ChatMessage, EventKind, InvitationState, ProviderEvent, SentInvitation, Verdict};
@@ -89,7 +90,7 @@ impl Reader<'_> {
         let now_ms = self.clock.now_ms();
         if self.store.settle_found_invite(&account.tenant, invite, &invitation.id, now_ms).await? {
             books.settled += 1;
-            self.teller.look(&account.tenant, &workflow_id(&EnrollmentId(invite.enrollment_id.clone()))).await?;
+            self.tell_enrollment(account, &invite.enrollment_id).await?;
         }
         Ok(())
     }
@@ -177,9 +178,14 @@ impl Reader<'_> {
     async fn decline(&self, account: &Account, invite: &OpenInvite, books: &mut Books) -> Result<(), ReadError> {
         if self.store.note_declined(&account.tenant, invite, self.clock.now_ms()).await? {
             books.learnt += 1;
-            self.teller.look(&account.tenant, &workflow_id(&EnrollmentId(invite.enrollment_id.clone()))).await?;
+            self.tell_enrollment(account, &invite.enrollment_id).await?;
         }
         Ok(())
+    }
+
+    async fn tell_enrollment(&self, account: &Account, id: &str) -> Result<(), TellError> {
+        let id = workflow_id(&EnrollmentId(id.to_owned()));
+        tell_one(self.store, self.teller, &account.tenant, &id).await
     }
 
     async fn read_messages(&self, account: &Account, contacts: &[Contact], books: &mut Books) -> Result<(), ReadError> {

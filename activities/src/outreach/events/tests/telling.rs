@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflowExecutionRequest;
 
-/// Refuses some workflows, or all.
+/// Refuses some workflows, or all; others are gone.
 #[derive(Default)]
 struct Deaf {
     all: bool,
     to: BTreeSet<String>,
+    gone: BTreeSet<String>,
     tried: Mutex<Vec<String>>,
 }
 
@@ -21,10 +22,11 @@ impl Deaf {
 }
 
 impl Teller for Deaf {
-    fn look<'a>(&'a self, _tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, _tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>> {
         self.tried.lock().unwrap().push(workflow_id.to_owned());
         let refused = self.all || self.to.contains(workflow_id);
-        async move { if refused { Err(TellError::Temporal("away".into())) } else { Ok(()) } }.boxed()
+        let is_there = !self.gone.contains(workflow_id);
+        async move { if refused { Err(TellError::Temporal("away".into())) } else { Ok(is_there) } }.boxed()
     }
 
     fn start(&self, _request: StartWorkflowExecutionRequest) -> BoxFuture<'_, Result<(), TellError>> {
@@ -126,6 +128,35 @@ async fn a_workflow_that_cannot_be_told_keeps_no_other_waiting() {
         world.end_leases().await;
         let all = Told::default();
         assert_eq!(told_of(&store, &all).await, (1, false));
+    })
+    .await;
+}
+
+/// Somebody ended the workflow by force while it waited for days.
+#[tokio::test]
+async fn an_open_enrollment_whose_workflow_is_gone_is_begun_by_the_next_round() {
+    each_backend(async |store| {
+        let world = World::new(&store).await;
+        world.enroll("e2", "kim", "c1", "s-all").await;
+        world.run("UPDATE enrollments SET is_open = 0 WHERE id = 'e2'").await;
+        let begun = async || {
+            let in_days_ms = CLOCK_MS + 7 * 86_400_000;
+            world.run(&format!("UPDATE enrollments SET workflow_started_at_ms = 1, wakes_at_ms = {in_days_ms}")).await;
+        };
+        let forgotten = async || {
+            let forgotten = store.forgotten_enrollments("default", "c1", CLOCK_MS).await.unwrap();
+            forgotten.into_iter().map(|one| (one.id, one.wakes_at_ms < CLOCK_MS)).collect::<Vec<_>>()
+        };
+        let teller = Deaf { gone: ["e1", "e2"].map(|id| format!("enrollment/{id}")).into(), ..Deaf::default() };
+        begun().await;
+        world.receive(&world.connected("ACoAAdana", None)).await;
+        world.leave("default", ["enrollment/e2".to_owned()]).await;
+        assert!(forgotten().await.is_empty());
+        assert_eq!(told_of(&store, &teller).await, (2, false), "that one is not there is no failure");
+        assert_eq!(forgotten().await, [("e1".to_owned(), true)], "at once, and no other");
+        begun().await;
+        tell(&store, &teller, clock(), "default", "an event", &["enrollment/e1".to_owned()]).await.unwrap();
+        assert_eq!(forgotten().await, [("e1".to_owned(), true)]);
     })
     .await;
 }
