@@ -75,8 +75,8 @@ pub(super) fn needs_look(action: Action, knows_person: bool, looked_at_ms: Optio
     }
 }
 
-/// A profile that is read to find out what became of an invitation. The provider limits it like a look before a contact, so
-/// it counts like one.
+/// A profile that is read to find out what became of an invitation, or who has written. The provider limits it like a look
+/// before a contact, so it counts like one.
 pub(super) struct Inquiry<'a> {
     pub(super) store: &'a Store,
     pub(super) sender: &'a dyn Sender,

@@ -136,6 +136,51 @@ impl Store {
         rows.iter().map(read_event).collect()
     }
 
+    /// The newest messages to an account that concerned nobody and had this effect. None where no answer is waited for: the
+    /// tenant has nobody in outreach, and has contacted nobody on LinkedIn since `contacted_since_ms`.
+    pub(crate) async fn messages_of_nobody(
+        &self,
+        tenant: &str,
+        account_id: &str,
+        effect: &str,
+        contacted_since_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE tenant = $1 AND account_id = $2 AND person_id IS NULL AND effect = $3 \
+             AND (EXISTS (SELECT 1 FROM enrollments WHERE tenant = $1 AND is_open = 1) OR EXISTS (SELECT 1 FROM touches \
+             WHERE tenant = $1 AND person_id <> '' AND action <> 'email' AND called_at_ms > $4)) \
+             ORDER BY received_at_ms DESC, id DESC LIMIT $5"
+        );
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(tenant)
+            .bind(account_id)
+            .bind(effect)
+            .bind(contacted_since_ms)
+            .bind(i64::from(limit))
+            .fetch_all(self.read())
+            .await
+            .map_err(|error| self.error(error))?;
+        rows.iter().map(read_event).collect()
+    }
+
+    /// Says anew what an event did that concerned nobody.
+    pub(crate) async fn note_other_effect(&self, tenant: &str, id: &str, effect: &str) -> Result<(), StoreError> {
+        self.write(|transaction| {
+            async move {
+                sqlx::query("UPDATE events SET effect = $3 WHERE tenant = $1 AND id = $2 AND person_id IS NULL")
+                    .bind(tenant)
+                    .bind(id)
+                    .bind(effect)
+                    .execute(&mut **transaction)
+                    .await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+    }
+
     /// Whether an event is stored and needs no second look: one that concerned nobody may concern somebody now.
     pub(crate) async fn knows_event(&self, tenant: &str, source: &str, event_key: &str) -> Result<bool, StoreError> {
         let known: Option<String> = sqlx::query_scalar(

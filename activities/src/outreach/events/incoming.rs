@@ -22,6 +22,8 @@ use sqlx::AnyConnection;
 
 /// So long after it was written a webhook may bring a message late, or a wrong clock may say so.
 const YOUNG_MS: i64 = 3 * DAY_MS;
+/// What a message did whose sender the account has never seen.
+pub(in crate::outreach) const FROM_NOBODY: &str = "unmatched: the message is from nobody known here";
 
 /// A message whose person and meaning are known.
 struct Answer<'a> {
@@ -84,7 +86,7 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
         Some(person_id) => person_id,
         None => match whom::by_chat(scope, chat_id).await? {
             Some(person_id) => person_id,
-            None => return Ok(unmatched("the message is from nobody known here")),
+            None => return Ok(Applied { effect: FROM_NOBODY.into(), ..Applied::default() }),
         },
     };
     whom::note_chat(scope, &person_id, chat_id).await?;

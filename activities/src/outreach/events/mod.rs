@@ -16,7 +16,7 @@ mod whom;
 pub(super) mod tests;
 
 pub use incoming::meaning;
-pub(super) use incoming::opted_out;
+pub(super) use incoming::{FROM_NOBODY, opted_out};
 pub(super) use own::same_text;
 pub use person_change::{
     ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
@@ -24,6 +24,7 @@ pub use person_change::{
 pub(crate) use tell::tell_one;
 pub use tell::{Leftovers, TellError, Teller, Workflows, tell, tell_leftovers, teller};
 pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
+pub(super) use whom::learn;
 
 use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};

@@ -1,7 +1,9 @@
 //! Whom an event concerns, under the lock that contacts are claimed under.
 
-use super::Scope;
-use crate::store::StoreError;
+use super::{By, Scope};
+use crate::store::accounts::Account;
+use crate::store::{Store, StoreError};
+use futures::FutureExt;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 /// An enrollment that may go on.
@@ -49,6 +51,25 @@ pub(super) async fn by_profile(
     .execute(&mut *scope.transaction)
     .await?;
     Ok(Some(person_id))
+}
+
+/// Learns whose profile it is that an account sees under this id. Whether they are known here.
+pub(in crate::outreach) async fn learn(
+    store: &Store,
+    account: &Account,
+    provider_id: &str,
+    public_id: &str,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    store
+        .write(|transaction| {
+            async move {
+                let mut scope = Scope { transaction, for_update: store.for_update(), account, by: By::List, now_ms };
+                Ok(by_profile(&mut scope, provider_id, Some(public_id)).await?.is_some())
+            }
+            .boxed()
+        })
+        .await
 }
 
 /// The other party of a chat between two.

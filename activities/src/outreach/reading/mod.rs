@@ -3,6 +3,7 @@
 mod activity;
 mod linkedin;
 mod mail;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,8 @@ use uuid::Uuid;
 const OVERLAP_MS: i64 = DAY_MS;
 /// On average between two readings.
 const PAUSE: Duration = Duration::from_hours(6);
+/// The same where the limits have put off a look at somebody who wrote.
+const SHORT_PAUSE: Duration = Duration::from_hours(1);
 /// However fast the clock runs, an account is not read without pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -44,6 +47,8 @@ pub(crate) struct Reader<'a> {
 struct Books {
     settled: u32,
     learnt: u32,
+    /// When the limits allow the next look, if one is left to be taken.
+    look_at_ms: Option<i64>,
 }
 
 /// Why a reading did not come to its end.
@@ -65,18 +70,20 @@ impl Reader<'_> {
         let mut books = Books::default();
         let removed = AccountAdvice { state: "removed".into(), settled: 0, learnt: 0, sleep_ms: 0 };
         let Some(account) = self.store.account(tenant, account_id).await? else { return Ok(removed) };
-        let mut longest = None;
-        match self.sender.account(&account.provider_account_id).await {
+        let unusual = match self.sender.account(&account.provider_account_id).await {
             Ok(shown) => match self.read_all(&account, shown.status, &mut books).await {
-                Ok(()) => {}
+                Ok(()) => books.look_at_ms.map(|at_ms| {
+                    let wait_ms = u64::try_from(at_ms - self.clock.now_ms()).unwrap_or(0);
+                    Duration::from_millis(wait_ms).clamp(SHORT_PAUSE, PAUSE)
+                }),
                 // Whatever is wrong with a list, the account itself was shown.
-                Err(ReadError::Send(error)) => longest = self.put_up_with(&account, None, error).await?,
+                Err(ReadError::Send(error)) => self.put_up_with(&account, None, error).await?,
                 Err(error) => return Err(error),
             },
-            Err(error) => longest = self.put_up_with(&account, state_by(error.verdict), error).await?,
-        }
+            Err(error) => self.put_up_with(&account, state_by(error.verdict), error).await?,
+        };
         let Some(account) = self.store.account(tenant, account_id).await? else { return Ok(removed) };
-        let pause = longest.unwrap_or(PAUSE).mul_f64(rand::random_range(0.75..=1.25));
+        let pause = unusual.unwrap_or(PAUSE).mul_f64(rand::random_range(0.75..=1.25));
         let sleep = self.clock.real_duration(pause).max(SHORTEST_PAUSE);
         Ok(AccountAdvice {
             state: account.state,
@@ -98,7 +105,12 @@ impl Reader<'_> {
             Channel::Email => self.read_mailbox(account, &contacts, books).await?,
         }
         let marks = BTreeMap::from([("lists".to_owned(), started_ms)]);
-        Ok(self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?)
+        self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?;
+        // Last, because the lists are read whatever becomes of a look at a profile.
+        if account.channel == Channel::Linkedin {
+            self.recognise(account, books).await?;
+        }
+        Ok(())
     }
 
     /// The provider's present word about an account, which a webhook may have lost.

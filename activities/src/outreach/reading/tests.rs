@@ -10,6 +10,7 @@ use crate::store::testing::each_backend;
 use leadflow_sandbox::{AccountChange, FaultKind, FaultRule, Faults, Provider, Sandbox, SandboxConfig, UnipileOptions};
 use leadflow_workflows::domain::outreach::Action;
 use leadflow_workflows::domain::timings::Timings;
+use serde_json::json;
 
 const DANA: &str = "sim-dana-whitlock-1";
 
@@ -186,6 +187,72 @@ async fn messages_that_no_webhook_told_act_as_if_it_had() {
         assert_eq!(bench.read().await.learnt, 1);
         assert_eq!(bench.world.enrollment("e1").await.0, "replied");
         assert_eq!(bench.read().await.learnt, 0);
+    })
+    .await;
+}
+
+/// Dana was invited by one account and writes to another, which knows her by no id.
+#[tokio::test]
+async fn who_answers_another_account_is_recognised_by_one_look() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        bench.world.touch("e1", "invite", "sent", None, Some("inv_1")).await;
+        bench.world.add_account("a2", "acc_li_2", Channel::Linkedin).await;
+        let write = async |person: &str| {
+            let id = bench.sandbox.unipile_reply("acc_li_2", person, "Thanks, happy to talk").unwrap();
+            let sender = bench.unipile.profile("acc_li_2", person).await.unwrap().provider_id;
+            let event = json!({
+                "event": "message_received", "account_id": "acc_li_2", "account_info": { "user_id": "ACoAAowner0002" },
+                "chat_id": format!("cht_{person}"), "message_id": id, "message": "Thanks, happy to talk",
+                "sender": { "attendee_provider_id": sender }, "attendees": [{ "attendee_provider_id": sender }],
+            });
+            let received = receive(&store, clock(), "default", event.to_string().as_bytes()).await.unwrap();
+            assert!(received.is_new && received.tell.is_empty(), "{received:?}");
+        };
+        // What a later reading brings, and how many looks were counted by then.
+        let later = async || -> (u32, i64) {
+            let ago_ms = CLOCK_MS - 600_000;
+            bench
+                .world
+                .run(&format!(
+                    "UPDATE touches SET called_at_ms = {ago_ms}, call_deadline_ms = {ago_ms}, settled_at_ms = {ago_ms} \
+                     WHERE settled_by = 'look'"
+                ))
+                .await;
+            let learnt = bench.read_of("a2").await.learnt;
+            let looks = "SELECT COUNT(*) FROM touches WHERE account_id = 'a2' AND settled_by = 'look'";
+            (learnt, sqlx::query_scalar(looks).fetch_one(store.read()).await.unwrap())
+        };
+        assert_eq!(later().await, (0, 0), "nobody wrote");
+        write(DANA).await;
+        write("sim-stranger-2").await;
+        let minutes = bench.read_of("a2").await.sleep_ms / 60_000;
+        assert!((45..=75).contains(&minutes), "the limits allow one look now, and the next soon: {minutes}");
+        assert_eq!(bench.world.enrollment("e1").await.0, "scheduled", "the newest message comes first");
+        assert_eq!(later().await, (1, 2));
+        assert_eq!(bench.world.enrollment("e1").await.0, "replied");
+        assert_eq!(bench.told.list(), ["enrollment/e1"]);
+        assert_eq!(later().await, (0, 2), "each was tried once");
+    })
+    .await;
+}
+
+/// Strangers write to everybody.
+#[tokio::test]
+async fn nobody_is_looked_at_where_no_answer_is_waited_for() {
+    each_backend(async |store| {
+        let bench = Bench::start(&store).await;
+        bench.world.run("UPDATE enrollments SET is_open = 0").await;
+        let event = json!({
+            "event": "message_received", "account_id": "acc_li_1", "account_info": { "user_id": "ACoAAowner0001" },
+            "chat_id": "cht_1", "message_id": "msg_1", "message": "Hello",
+            "sender": { "attendee_provider_id": "ACoAAstranger" },
+        });
+        receive(&store, clock(), "default", event.to_string().as_bytes()).await.unwrap();
+        bench.read().await;
+        let looks: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM touches").fetch_one(store.read()).await.unwrap();
+        assert_eq!(looks, 0);
+        assert_eq!(store.events("default", true, 10).await.unwrap().len(), 1, "it may be looked into some day");
     })
     .await;
 }

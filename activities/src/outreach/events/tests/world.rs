@@ -115,7 +115,7 @@ impl<'a> World<'a> {
             channel,
             provider: "unipile".into(),
             provider_account_id: provider_account_id.into(),
-            owner_provider_id: Some("ACoAAowner".into()),
+            owner_provider_id: Some(format!("ACoAAowner of {id}")),
             address: None,
             source: "sandbox".into(),
             settings,
