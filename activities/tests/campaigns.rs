@@ -22,8 +22,8 @@ fn account(id: &str, channel: Channel) -> NewAccount {
         channel,
         provider: "unipile".into(),
         provider_account_id: format!("provider's {id}"),
-        owner_provider_id: Some("owner".into()),
-        address: Some("Anna@Lowen.Example".into()),
+        owner_provider_id: Some(format!("owner of {id}")),
+        address: Some(format!("{id}@Lowen.Example")),
         source: "sandbox".into(),
         settings: AccountSettings {
             time_zone: "Europe/Vienna".into(),
@@ -106,14 +106,15 @@ async fn an_account_is_added_once_and_found_by_what_a_person_writes() {
     each_backend(async |store| {
         let new = account("acc-1", Channel::Email);
         assert!(store.add_account(&new).await.unwrap());
-        let same_name = NewAccount { id: "other".into(), provider_account_id: "other".into(), ..new.clone() };
-        let same_link = NewAccount { id: "other".into(), name: "other".into(), ..new.clone() };
+        let other = account("other", Channel::Email);
+        let same_name = NewAccount { name: new.name.clone(), ..other.clone() };
+        let same_link = NewAccount { provider_account_id: new.provider_account_id.clone(), ..other };
         for again in [new.clone(), same_name, same_link] {
             assert!(!store.add_account(&again).await.unwrap(), "{again:?}");
         }
         let stored = store.account(TENANT, "acc-1").await.unwrap().unwrap();
         assert_eq!((stored.settings, stored.channel), (new.settings, Channel::Email));
-        assert_eq!((stored.state.as_str(), stored.address.as_deref()), ("active", Some("anna@lowen.example")));
+        assert_eq!((stored.state.as_str(), stored.address.as_deref()), ("active", Some("acc-1@lowen.example")));
         assert_eq!(store.account("stranger", "acc-1").await.unwrap(), None);
         for (word, found) in [("name of acc-1", 1), ("acc-1", 1), ("acc-", 1), ("acc", 0), ("last", 1), ("x", 0)] {
             assert_eq!(store.matching_accounts(TENANT, word).await.unwrap().len(), found, "{word}");
@@ -124,6 +125,64 @@ async fn an_account_is_added_once_and_found_by_what_a_person_writes() {
         assert_eq!((read.marks, read.read_at_ms), (marks, Some(9)));
         store.discard_account(TENANT, "acc-1").await.unwrap();
         assert_eq!(store.accounts(TENANT).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_profile_or_mailbox_has_one_account_and_keeps_it_under_another_id() {
+    each_backend(async |store| {
+        enrolled(&store).await;
+        run(&store, "UPDATE account_people SET provider_id = 'ACoAAp1', provider_chat_id = 'cht_1'").await;
+        assert!(store.add_account(&account("mail-1", Channel::Email)).await.unwrap());
+        let anew = |name: &str, of: &str, channel| NewAccount {
+            id: format!("{name} anew"),
+            name: name.into(),
+            provider_account_id: "anew".into(),
+            ..account(of, channel)
+        };
+        let profile = |name: &str| NewAccount { address: None, ..anew(name, "acc-1", Channel::Linkedin) };
+        let mailbox = |name: &str| NewAccount {
+            owner_provider_id: None,
+            address: Some("MAIL-1@lowen.example".into()),
+            ..anew(name, "mail-1", Channel::Email)
+        };
+        for again in [profile("other"), profile("name of acc-1"), mailbox("other"), mailbox("name of mail-1")] {
+            assert!(!store.add_account(&again).await.unwrap(), "{again:?}");
+        }
+        let theirs = NewAccount { tenant: "stranger".into(), provider_account_id: "theirs".into(), ..profile("other") };
+        assert!(store.add_account(&theirs).await.unwrap(), "each tenant for itself");
+        let taken = NewAccount { provider_account_id: "theirs".into(), ..profile("name of acc-1") };
+        for other in [profile("other"), profile("name of acc-2"), mailbox("name of acc-1"), taken] {
+            assert_eq!(store.relink_account(&other).await.unwrap(), None, "{other:?}");
+        }
+
+        let uses = async || store.account_uses(TENANT, "acc-1", 10).await.unwrap();
+        let before = uses().await;
+        let goes_on = store.relink_account(&profile("name of acc-1")).await.unwrap().unwrap();
+        assert_eq!((goes_on.id.as_str(), goes_on.provider_account_id.as_str()), ("acc-1", "anew"));
+        assert_eq!(store.account(TENANT, "acc-1").await.unwrap(), Some(goes_on));
+        assert!(!before.is_empty());
+        assert_eq!(uses().await, before, "its limits count what it did");
+        let seen: (String, Option<String>) =
+            sqlx::query_as("SELECT provider_id, provider_chat_id FROM account_people WHERE account_id = 'acc-1'")
+                .fetch_one(store.read())
+                .await
+                .unwrap();
+        assert_eq!(seen, ("ACoAAp1".into(), None), "chats have other ids now");
+        assert_eq!(store.relink_account(&profile("name of acc-1")).await.unwrap(), None, "once");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_two_accounts_of_one_profile_that_are_added_at_once_one_is_stored() {
+    each_backend(async |store| {
+        enrolled(&store).await;
+        let [one, other] = ["acc-3", "acc-4"]
+            .map(|id| NewAccount { owner_provider_id: Some("kim".into()), ..account(id, Channel::Linkedin) });
+        let (one, other) = tokio::join!(store.add_account(&one), store.add_account(&other));
+        assert_ne!(one.unwrap(), other.unwrap());
     })
     .await;
 }

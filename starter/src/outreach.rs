@@ -49,9 +49,9 @@ impl Outreach {
         }
     }
 
-    /// Stores a sender account and starts the workflow that reads it; `false` when its name, or the account at the provider,
-    /// is taken. When Temporal refuses the workflow, nothing stays behind. With the same id again it goes on where an
-    /// attempt was cut off.
+    /// Stores a sender account and starts the workflow that reads it; `false` when its name, its profile or mailbox, or the
+    /// account at the provider is taken. When Temporal refuses the workflow, nothing stays behind. With the same id again it
+    /// goes on where an attempt was cut off.
     pub async fn start_account(&self, new: &NewAccount) -> Result<bool, Failure> {
         let is_new = self.store.add_account(new).await?;
         if !is_new && self.store.account(&new.tenant, &new.id).await?.is_none() {
@@ -65,6 +65,16 @@ impl Outreach {
             }
             Err(error) => Err(perhaps_started("account", &new.name, &error)),
         }
+    }
+
+    /// Has the account of this name go on under another id at the provider, where its owner has connected it anew, and reads it
+    /// at once. `None` when there is none of this profile or mailbox, or the id is taken.
+    pub async fn relink_account(&self, new: &NewAccount) -> Result<Option<Account>, Failure> {
+        let Some(account) = self.store.relink_account(new).await? else { return Ok(None) };
+        let ensured = self.ensure_account(&account.tenant, &account.id, account.channel).await;
+        ensured.map_err(|error| perhaps_started("account", &account.name, &error))?;
+        self.tell_account(&account.id).await?;
+        Ok(Some(account))
     }
 
     /// Starts the workflows of this tenant's campaigns and accounts that have none, or whose last one failed.

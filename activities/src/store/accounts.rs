@@ -45,6 +45,13 @@ impl Account {
     pub(crate) fn writes_from(&self, address: &str) -> bool {
         self.address.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(address.trim()))
     }
+
+    /// Whether a new account is the same LinkedIn profile or mailbox, whatever the provider calls it.
+    pub fn is_same(&self, new: &NewAccount) -> bool {
+        let is_profile = self.owner_provider_id.is_some() && self.owner_provider_id == new.owner_provider_id;
+        let is_mailbox = new.address.as_ref().is_some_and(|address| self.writes_from(address));
+        self.provider == new.provider && self.channel == new.channel && (is_profile || is_mailbox)
+    }
 }
 
 /// What a new account begins with.
@@ -69,10 +76,15 @@ pub(crate) const ACCOUNT_COLUMNS: &str = "id, tenant, name, channel, provider, p
      created_at_ms";
 
 impl Store {
-    /// Stores an account; `false` when its name, or the account at the provider, is taken.
+    /// Stores an account; `false` when its name, or the account at the provider, is taken, or the tenant has the same profile
+    /// or mailbox already: under two ids it would have its limits twice.
     pub async fn add_account(&self, new: &NewAccount) -> Result<bool, StoreError> {
         self.write(|transaction| {
             async move {
+                let known = lock_accounts(transaction, self.for_update(), &new.tenant).await?;
+                if known.iter().any(|account| account.is_same(new)) {
+                    return Ok(false);
+                }
                 let added = sqlx::query(
                     "INSERT INTO accounts (id, tenant, name, channel, provider, provider_account_id, owner_provider_id, \
                      address, source, settings, state, state_at_ms, marks, created_at_ms) \
@@ -92,6 +104,45 @@ impl Store {
                 .execute(&mut **transaction)
                 .await?;
                 Ok(added.rows_affected() == 1)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    /// Has the account of this name go on under the provider's new id, when it is the same profile or mailbox, which its owner
+    /// has connected anew. All that it did and knows stays, but for its chats, which have other ids now. The account, or `None`
+    /// when there is none such under another id, or the new id is taken.
+    pub async fn relink_account(&self, new: &NewAccount) -> Result<Option<Account>, StoreError> {
+        self.write(|transaction| {
+            async move {
+                let known = lock_accounts(transaction, self.for_update(), &new.tenant).await?;
+                let account = known.into_iter().find(|account| {
+                    account.name == new.name
+                        && account.is_same(new)
+                        && account.provider_account_id != new.provider_account_id
+                });
+                let Some(account) = account else { return Ok(None) };
+                let relinked =
+                    sqlx::query("UPDATE accounts SET provider_account_id = $3 WHERE tenant = $1 AND id = $2")
+                        .bind(&new.tenant)
+                        .bind(&account.id)
+                        .bind(&new.provider_account_id)
+                        .execute(&mut **transaction)
+                        .await;
+                // Perhaps by another tenant, whose accounts do not show here.
+                if let Err(sqlx::Error::Database(error)) = &relinked
+                    && error.is_unique_violation()
+                {
+                    return Ok(None);
+                }
+                relinked?;
+                sqlx::query("UPDATE account_people SET provider_chat_id = NULL WHERE tenant = $1 AND account_id = $2")
+                    .bind(&new.tenant)
+                    .bind(&account.id)
+                    .execute(&mut **transaction)
+                    .await?;
+                Ok(Some(Account { provider_account_id: new.provider_account_id.clone(), ..account }))
             }
             .boxed()
         })
@@ -238,6 +289,20 @@ impl Store {
         })
         .await
     }
+}
+
+/// All accounts of a tenant, locked, so that of two that are added at once one sees the other.
+async fn lock_accounts(
+    transaction: &mut AnyConnection,
+    for_update: &str,
+    tenant: &str,
+) -> Result<Vec<Account>, StoreError> {
+    let lock = format!("SELECT id FROM accounts WHERE tenant = $1 ORDER BY id{for_update}");
+    sqlx::query(AssertSqlSafe(lock)).bind(tenant).fetch_all(&mut *transaction).await?;
+    // Another statement, because one that waits for a lock does not see what was added meanwhile.
+    let read = format!("SELECT {ACCOUNT_COLUMNS} FROM accounts WHERE tenant = $1 ORDER BY id");
+    let rows = sqlx::query(AssertSqlSafe(read)).bind(tenant).fetch_all(transaction).await?;
+    rows.iter().map(read_account_row).collect()
 }
 
 /// Writes what the provider tells of an account; `true` when that is new. An account that a person paused stays so, unless

@@ -49,6 +49,7 @@ async fn a_program_searches_contacts_and_steers() {
     let usage = world.get("/v1/usage?by=search", token).await;
     assert!(usage.json["total"]["calls"].as_i64().unwrap() > 0, "{}", usage.text);
     sequences(&world, token).await;
+    connected_anew(&world, token).await;
     audited(&world, &owned.campaign_id).await;
     world.stop().await;
 }
@@ -161,6 +162,25 @@ async fn sequences(world: &World, token: &str) {
     assert!(refused.json["errors"].as_array().is_some_and(|errors| !errors.is_empty()), "{}", refused.text);
     let request = world.request("post", path, Some(token)).header("content-type", "text/plain").body("name = 1");
     assert_eq!(world.answer("post", path, request).await.status, 415);
+}
+
+/// An account that its owner connects anew goes on, and is no second one.
+async fn connected_anew(world: &World, token: &str) {
+    let add = async |name: &str| {
+        let new = json!({ "name": name, "provider_account": "acc_li_2", "zone": "Europe/Vienna", "country": "AT" });
+        world.post("/v1/accounts", token, &new).await
+    };
+    let first = add("kim").await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let before = "UPDATE accounts SET provider_account_id = 'acc_before' WHERE name = 'kim'";
+    sqlx::raw_sql(before).execute(world.store().read()).await.unwrap();
+    let other = add("lou").await;
+    assert_eq!(other.status, 409, "{}", other.text);
+    assert!(other.text.contains("there already, as `kim`; by that name it can go on"), "{}", other.text);
+    let again = add("kim").await;
+    assert_eq!((again.status, &again.json["account_id"]), (201, &first.json["account_id"]), "{}", again.text);
+    assert!(again.text.contains("it goes on under its new id"), "{}", again.text);
+    assert_eq!(add("kim").await.status, 409, "it is there already");
 }
 
 /// Whoever did something stands in the log, with what came of it.

@@ -10,7 +10,7 @@ use clap::Args;
 use leadflow_activities::config::Config;
 use leadflow_activities::senders::unipile::Unipile;
 use leadflow_activities::senders::{AccountState, SendError, Sender, Verdict};
-use leadflow_activities::store::accounts::NewAccount;
+use leadflow_activities::store::accounts::{Account, NewAccount};
 use leadflow_clock::Clock;
 use leadflow_workflows::domain::account::{AccountSettings, Hours};
 use leadflow_workflows::domain::outreach::{Action, Channel};
@@ -22,7 +22,8 @@ const FREE_NOTES: u32 = 5;
 
 /// Add a LinkedIn profile or a mailbox that is connected at Unipile
 ///
-/// Its limits begin well below what providers tolerate, and during the warm-up at a fifth of that.
+/// Its limits begin well below what providers tolerate, and during the warm-up at a fifth of that. Under the name of an account
+/// that its owner has connected anew, that account goes on under the new id, with its limits and all that it did.
 ///
 /// Example: starter account add --name anna --provider-account ab12 --zone Europe/Vienna --country AT
 #[derive(Args, Debug)]
@@ -109,7 +110,7 @@ pub(crate) struct Order {
     pub(crate) from_name: Option<String>,
 }
 
-/// An account that was added, and what its owner should know.
+/// An account that was added, or goes on under a new id, and what its owner should know.
 pub(crate) struct Added {
     pub(crate) account: NewAccount,
     pub(crate) warnings: Vec<&'static str>,
@@ -127,7 +128,7 @@ impl Order {
         Ok(self)
     }
 
-    /// Stores it under this id and starts the workflow that reads it.
+    /// Stores it under this id and starts the workflow that reads it; one that was connected anew goes on.
     pub(crate) async fn add(self, outreach: &Outreach, linked: AccountState, id: String) -> Result<Added, Failure> {
         let (channel, now_ms) = (linked.channel, outreach.clock.now_ms());
         let mut warnings = Vec::new();
@@ -160,6 +161,13 @@ impl Order {
             now_ms,
         };
         if outreach.start_account(&account).await? {
+            return Ok(Added { account, warnings });
+        }
+        if let Some(known) = outreach.relink_account(&account).await? {
+            warnings.push(
+                "it was there already: it goes on under its new id, with its limits, hours and zone as they were",
+            );
+            let account = NewAccount { id: known.id, settings: known.settings, ..account };
             return Ok(Added { account, warnings });
         }
         Err(taken(&outreach.store.accounts(&account.tenant).await?, &account))
@@ -215,20 +223,73 @@ fn not_yours(id: &str, hint: &str) -> String {
     format!("Unipile has no account `{}` for this tenant\nhint: {hint}", printable(id))
 }
 
-fn taken(accounts: &[leadflow_activities::store::accounts::Account], new: &NewAccount) -> Failure {
-    let same = accounts.iter().find(|account| account.provider_account_id == new.provider_account_id);
-    match same {
-        Some(same) => Failure::Refused(format!(
+fn taken(accounts: &[Account], new: &NewAccount) -> Failure {
+    let linked = accounts.iter().find(|account| account.provider_account_id == new.provider_account_id);
+    let same = accounts.iter().find(|account| account.is_same(new));
+    let named = accounts.iter().find(|account| account.name == new.name);
+    match (linked, same, named) {
+        (Some(linked), ..) => Failure::Refused(format!(
             "this account is there already, as `{}`\nhint: `starter account show {0}` shows it",
-            printable(&same.name)
+            printable(&linked.name)
         )),
-        None if accounts.iter().any(|account| account.name == new.name) => Failure::Refused(format!(
+        (_, Some(same), _) if same.name != new.name => Failure::Refused(format!(
+            "this {} is there already, as `{name}`; by that name it can go on under its new id\nhint: `starter account add \
+             --name {name} --provider-account {} --zone {} --country {}`",
+            match same.channel {
+                Channel::Linkedin => "LinkedIn profile",
+                Channel::Email => "mailbox",
+            },
+            printable(&new.provider_account_id),
+            same.settings.time_zone,
+            same.settings.country,
+            name = printable(&same.name),
+        )),
+        (_, None, Some(named)) => Failure::Refused(format!(
             "there is an account `{}` already\nhint: give another --name",
-            printable(&new.name)
+            printable(&named.name)
         )),
-        None => Failure::Failed(not_yours(
+        _ => Failure::Failed(not_yours(
             &new.provider_account_id,
             "another tenant uses it, and an account belongs to one tenant",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::account::tests::account;
+
+    #[test]
+    fn what_is_taken_is_told_with_the_way_to_go_on() {
+        let known = Account { owner_provider_id: Some("ACoAAanna".into()), ..account() };
+        let new = |name: &str, provider_account_id: &str, owner: &str| NewAccount {
+            id: "new".into(),
+            tenant: known.tenant.clone(),
+            name: name.into(),
+            channel: known.channel,
+            provider: known.provider.clone(),
+            provider_account_id: provider_account_id.into(),
+            owner_provider_id: Some(owner.into()),
+            address: None,
+            source: known.source.clone(),
+            settings: known.settings.clone(),
+            now_ms: 1,
+        };
+        let told = |new: NewAccount| match taken(std::slice::from_ref(&known), &new) {
+            Failure::Refused(text) | Failure::Failed(text) => text,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            told(new("kim", "cd34", "ACoAAanna")),
+            "this LinkedIn profile is there already, as `anna`; by that name it can go on under its new id\nhint: `starter \
+             account add --name anna --provider-account cd34 --zone Europe/Vienna --country AT`"
+        );
+        assert!(told(new("kim", "ab12", "ACoAAanna")).starts_with("this account is there already, as `anna`\nhint:"));
+        assert!(told(new("anna", "cd34", "ACoAAkim")).starts_with("there is an account `anna` already\nhint:"));
+        for name in ["anna", "kim"] {
+            let owner = if name == "anna" { "ACoAAanna" } else { "ACoAAkim" };
+            assert!(told(new(name, "cd34", owner)).starts_with("Unipile has no account `cd34` for this tenant\n"));
+        }
     }
 }
