@@ -90,10 +90,10 @@ impl Teller for Told {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<(), TellError>> {
+    fn look<'a>(&'a self, tenant: &'a str, workflow_id: &'a str) -> BoxFuture<'a, Result<bool, TellError>> {
         assert_eq!(tenant, "acme");
         self.0.lock().unwrap().insert(workflow_id.to_owned());
-        futures::future::ready(Ok(())).boxed()
+        futures::future::ready(Ok(true)).boxed()
     }
 }
 
