@@ -136,27 +136,24 @@ impl Store {
         rows.iter().map(read_event).collect()
     }
 
-    /// The newest messages to an account that concerned nobody and had this effect. None where no answer is waited for: the
-    /// tenant has nobody in outreach, and has contacted nobody on LinkedIn since `contacted_since_ms`.
+    /// The newest messages to an account since then that concerned nobody and had this effect.
     pub(crate) async fn messages_of_nobody(
         &self,
         tenant: &str,
         account_id: &str,
         effect: &str,
-        contacted_since_ms: i64,
+        since_ms: i64,
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} WHERE tenant = $1 AND account_id = $2 AND person_id IS NULL AND effect = $3 \
-             AND (EXISTS (SELECT 1 FROM enrollments WHERE tenant = $1 AND is_open = 1) OR EXISTS (SELECT 1 FROM touches \
-             WHERE tenant = $1 AND person_id <> '' AND action <> 'email' AND called_at_ms > $4)) \
-             ORDER BY received_at_ms DESC, id DESC LIMIT $5"
+             AND received_at_ms > $4 ORDER BY received_at_ms DESC, id DESC LIMIT $5"
         );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(tenant)
             .bind(account_id)
             .bind(effect)
-            .bind(contacted_since_ms)
+            .bind(since_ms)
             .bind(i64::from(limit))
             .fetch_all(self.read())
             .await

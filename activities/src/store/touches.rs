@@ -208,6 +208,17 @@ pub(crate) async fn of_enrollment(
     rows.iter().map(read_touch).collect()
 }
 
+/// Whether somebody may still answer: a person of the tenant was contacted since then.
+pub(crate) async fn has_contacted(
+    connection: &mut AnyConnection,
+    tenant: &str,
+    since_ms: i64,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM touches WHERE tenant = $1 AND person_id <> '' AND called_at_ms > $2 LIMIT 1) t";
+    let contacted: i64 = sqlx::query_scalar(sql).bind(tenant).bind(since_ms).fetch_one(connection).await?;
+    Ok(contacted > 0)
+}
+
 /// The touch of a person that is in doubt, over all campaigns and channels: there is at most one.
 pub(crate) async fn in_doubt(
     connection: &mut AnyConnection,

@@ -10,20 +10,22 @@ use crate::store::persons::{bury_email, is_removed};
 use crate::store::replies::{NewReply, Reply, add_reply};
 use crate::store::searches::from_json;
 use crate::store::suppressions::suppress;
-use crate::store::touches::release_planned;
-use leadflow_workflows::domain::ids::ReplyId;
+use crate::store::touches::{has_contacted, release_planned};
+use leadflow_workflows::domain::ids::{AccountId, ReplyId};
 use leadflow_workflows::domain::outreach::{Channel, EnrollmentState};
 use leadflow_workflows::domain::permits::DAY_MS;
 use leadflow_workflows::domain::replies::{Incoming, ReplyKind, Report, classify};
 use leadflow_workflows::domain::sequence::{Sequence, StopOn};
 use leadflow_workflows::domain::suppression::{SuppressionKind, SuppressionOrigin};
-use leadflow_workflows::reply_reading;
+use leadflow_workflows::{reply_reading, sender_account};
 use sqlx::AnyConnection;
 
 /// So long after it was written a webhook may bring a message late, or a wrong clock may say so.
 const YOUNG_MS: i64 = 3 * DAY_MS;
 /// What a message did whose sender the account has never seen.
 pub(in crate::outreach) const FROM_NOBODY: &str = "unmatched: the message is from nobody known here";
+/// So long after a contact somebody may still answer it.
+const ANSWERED_WITHIN_MS: i64 = 90 * DAY_MS;
 
 /// A message whose person and meaning are known.
 struct Answer<'a> {
@@ -86,7 +88,7 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
         Some(person_id) => person_id,
         None => match whom::by_chat(scope, chat_id).await? {
             Some(person_id) => person_id,
-            None => return Ok(Applied { effect: FROM_NOBODY.into(), ..Applied::default() }),
+            None => return from_nobody(scope).await,
         },
     };
     whom::note_chat(scope, &person_id, chat_id).await?;
@@ -103,6 +105,15 @@ pub(super) async fn message(scope: &mut Scope<'_>, event: &ProviderEvent) -> Res
         absent_until_ms: None,
     };
     answered(scope, &answer).await
+}
+
+/// A message whose sender the account has never seen. Somebody may have answered another account than the one that wrote to
+/// them, so the account looks who it is.
+async fn from_nobody(scope: &mut Scope<'_>) -> Result<Applied, StoreError> {
+    let Account { tenant, id, .. } = scope.account;
+    let is_awaited = has_contacted(scope.transaction, tenant, scope.now_ms - ANSWERED_WITHIN_MS).await?;
+    let tell = is_awaited.then(|| sender_account::workflow_id(&AccountId(id.clone()))).into_iter().collect();
+    Ok(Applied { effect: FROM_NOBODY.into(), tell, ..Applied::default() })
 }
 
 /// When something was written, as its writer's clock says: not later than now, and what a webhook brings while it is young

@@ -26,8 +26,8 @@ use uuid::Uuid;
 const OVERLAP_MS: i64 = DAY_MS;
 /// On average between two readings.
 const PAUSE: Duration = Duration::from_hours(6);
-/// The same where the limits have put off a look at somebody who wrote.
-const SHORT_PAUSE: Duration = Duration::from_hours(1);
+/// So soon the lists are not read again when somebody unknown has written: providers take a few readings a day.
+const LISTS_REST_MS: i64 = 4 * 3_600_000;
 /// However fast the clock runs, an account is not read without pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -47,7 +47,7 @@ pub(crate) struct Reader<'a> {
 struct Books {
     settled: u32,
     learnt: u32,
-    /// When the limits allow the next look, if one is left to be taken.
+    /// When a look at somebody who wrote may be taken that is put off now.
     look_at_ms: Option<i64>,
 }
 
@@ -70,20 +70,26 @@ impl Reader<'_> {
         let mut books = Books::default();
         let removed = AccountAdvice { state: "removed".into(), settled: 0, learnt: 0, sleep_ms: 0 };
         let Some(account) = self.store.account(tenant, account_id).await? else { return Ok(removed) };
-        let unusual = match self.sender.account(&account.provider_account_id).await {
+        let mut wait = None;
+        match self.sender.account(&account.provider_account_id).await {
             Ok(shown) => match self.read_all(&account, shown.status, &mut books).await {
-                Ok(()) => books.look_at_ms.map(|at_ms| {
-                    let wait_ms = u64::try_from(at_ms - self.clock.now_ms()).unwrap_or(0);
-                    Duration::from_millis(wait_ms).clamp(SHORT_PAUSE, PAUSE)
-                }),
-                // Whatever is wrong with a list, the account itself was shown.
-                Err(ReadError::Send(error)) => self.put_up_with(&account, None, error).await?,
+                Ok(()) => {}
+                Err(ReadError::Send(error)) => {
+                    // Whatever is wrong with a list, the account itself was shown.
+                    let is_paused = matches!(error.verdict, Verdict::PauseAccount { .. });
+                    let state = state_by(error.verdict).filter(|_| is_paused);
+                    wait = self.put_up_with(&account, state, error).await?;
+                }
                 Err(error) => return Err(error),
             },
-            Err(error) => self.put_up_with(&account, state_by(error.verdict), error).await?,
-        };
+            Err(error) => wait = self.put_up_with(&account, state_by(error.verdict), error).await?,
+        }
         let Some(account) = self.store.account(tenant, account_id).await? else { return Ok(removed) };
-        let pause = unusual.unwrap_or(PAUSE).mul_f64(rand::random_range(0.75..=1.25));
+        let mut pause = wait.unwrap_or(PAUSE).mul_f64(rand::random_range(0.75..=1.25));
+        if let Some(at_ms) = books.look_at_ms {
+            let until_look = u64::try_from(at_ms - self.clock.now_ms()).unwrap_or(0);
+            pause = pause.min(Duration::from_millis(until_look));
+        }
         let sleep = self.clock.real_duration(pause).max(SHORTEST_PAUSE);
         Ok(AccountAdvice {
             state: account.state,
@@ -99,18 +105,21 @@ impl Reader<'_> {
         if status.can_send() != Some(true) || account.state == "restricted" {
             return Ok(());
         }
-        let contacts = self.store.contacts(&account.tenant, &account.id).await?;
-        match account.channel {
-            Channel::Linkedin => self.read_linkedin(account, &contacts, books).await?,
-            Channel::Email => self.read_mailbox(account, &contacts, books).await?,
+        let strangers = self.strangers(account).await?;
+        let lists_rest = account
+            .marks
+            .get("lists")
+            .is_some_and(|read_ms| started_ms - read_ms < LISTS_REST_MS && account.state_at_ms < *read_ms);
+        if strangers.is_empty() || !lists_rest {
+            let contacts = self.store.contacts(&account.tenant, &account.id).await?;
+            match account.channel {
+                Channel::Linkedin => self.read_linkedin(account, &contacts, books).await?,
+                Channel::Email => self.read_mailbox(account, &contacts, books).await?,
+            }
+            let marks = BTreeMap::from([("lists".to_owned(), started_ms)]);
+            self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?;
         }
-        let marks = BTreeMap::from([("lists".to_owned(), started_ms)]);
-        self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?;
-        // Last, because the lists are read whatever becomes of a look at a profile.
-        if account.channel == Channel::Linkedin {
-            self.recognise(account, books).await?;
-        }
-        Ok(())
+        self.recognise(account, &strangers, books).await
     }
 
     /// The provider's present word about an account, which a webhook may have lost.

@@ -4,42 +4,64 @@
 use super::super::events::{FROM_NOBODY, learn, reprocess, tell};
 use super::super::look::{Inquiry, InquiryError};
 use super::{Books, ReadError, Reader};
-use crate::senders::{EventKind, ProviderEvent, Verdict};
+use crate::senders::{EventKind, ProviderEvent, SendError, Verdict};
 use crate::store::accounts::Account;
+use crate::store::events::StoredEvent;
 use crate::store::searches::from_json;
-use leadflow_workflows::domain::permits::DAY_MS;
-use std::collections::BTreeMap;
+use leadflow_workflows::domain::permits::{DAY_MS, WEEK_MS};
+use std::collections::BTreeSet;
 
-/// What [`FROM_NOBODY`] becomes by a look, so that nobody looks again.
+/// What [`FROM_NOBODY`] becomes by a look, so that nobody looks again at this sender for a week.
 const LOOKED_AT: &str = "unmatched: by their profile, the sender is nobody known here";
-/// Messages that one reading looks into.
-const AT_MOST: u32 = 10;
-/// So long after a contact somebody may still answer it.
-const ANSWERED_WITHIN_MS: i64 = 90 * DAY_MS;
+const AT_MOST: u32 = 100;
 
 impl Reader<'_> {
-    /// Looks once at the sender of each such message, the newest first, as far as the account's limits allow. What somebody
-    /// known has written is applied then.
-    pub(super) async fn recognise(&self, account: &Account, books: &mut Books) -> Result<(), ReadError> {
-        let (store, tenant) = (self.store, account.tenant.as_str());
-        let since_ms = self.clock.now_ms() - ANSWERED_WITHIN_MS;
-        let messages = store.messages_of_nobody(tenant, &account.id, FROM_NOBODY, since_ms, AT_MOST).await?;
-        let mut seen: BTreeMap<String, bool> = BTreeMap::new();
-        for message in &messages {
-            let event: ProviderEvent = from_json(&message.body)?;
-            let EventKind::Message { person_provider_id: Some(sender), .. } = event.what else { continue };
-            let is_known = match seen.get(&sender) {
-                Some(is_known) => *is_known,
-                None => match self.knows(account, &sender).await? {
-                    Ok(is_known) => is_known,
-                    Err(at_ms) => {
+    /// The messages of the last week whose senders nobody has looked at, the newest first. None where no answer is waited
+    /// for: the event of a message has its account told only where one is.
+    pub(super) async fn strangers(&self, account: &Account) -> Result<Vec<StoredEvent>, ReadError> {
+        let since_ms = self.clock.now_ms() - WEEK_MS;
+        let messages =
+            self.store.messages_of_nobody(&account.tenant, &account.id, FROM_NOBODY, since_ms, AT_MOST).await?;
+        Ok(messages.into_iter().filter(|message| !message.tell.is_empty()).collect())
+    }
+
+    /// Looks at their senders, as far as the account's limits allow. What somebody known has written is applied then.
+    pub(super) async fn recognise(
+        &self,
+        account: &Account,
+        messages: &[StoredEvent],
+        books: &mut Books,
+    ) -> Result<(), ReadError> {
+        if messages.is_empty() || account.state != "active" {
+            return Ok(());
+        }
+        let (store, tenant, now_ms) = (self.store, account.tenant.as_str(), self.clock.now_ms());
+        if let Some(until_ms) = account.deferred_until_ms.filter(|until_ms| *until_ms > now_ms) {
+            books.look_at_ms = Some(until_ms);
+            return Ok(());
+        }
+        let looked_at = store.messages_of_nobody(tenant, &account.id, LOOKED_AT, now_ms - WEEK_MS, AT_MOST).await?;
+        let mut unknown: BTreeSet<String> = looked_at.iter().filter_map(sender).collect();
+        let mut known: BTreeSet<String> = BTreeSet::new();
+        for message in messages {
+            // What cannot be read, as after a change of its form, is nobody's.
+            let Some(sender) = sender(message) else {
+                store.note_other_effect(tenant, &message.id, LOOKED_AT).await?;
+                continue;
+            };
+            if !known.contains(&sender) && !unknown.contains(&sender) {
+                match self.knows(account, &sender).await? {
+                    Looked::Known => known.insert(sender.clone()),
+                    Looked::Unknown => unknown.insert(sender.clone()),
+                    Looked::Unclear if message.received_at_ms < now_ms - DAY_MS => unknown.insert(sender.clone()),
+                    Looked::Unclear => return Ok(()),
+                    Looked::NotBefore(at_ms) => {
                         books.look_at_ms = Some(at_ms);
                         return Ok(());
                     }
-                },
-            };
-            seen.insert(sender, is_known);
-            if !is_known {
+                };
+            }
+            if unknown.contains(&sender) {
                 store.note_other_effect(tenant, &message.id, LOOKED_AT).await?;
             } else if let Some(received) = reprocess(store, self.clock, tenant, message).await? {
                 tell(store, self.teller, self.clock, tenant, &received.event_id, &received.tell).await?;
@@ -49,8 +71,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Whether a sender is somebody known here, by their profile; or when to look, if that is not now.
-    async fn knows(&self, account: &Account, sender: &str) -> Result<Result<bool, i64>, ReadError> {
+    async fn knows(&self, account: &Account, sender: &str) -> Result<Looked, ReadError> {
         let inquiry = Inquiry {
             store: self.store,
             sender: self.sender,
@@ -64,21 +85,39 @@ impl Reader<'_> {
         };
         let profile = match inquiry.profile(sender).await {
             Ok(profile) => profile,
-            Err(InquiryError::NotBefore(at_ms)) => return Ok(Err(at_ms)),
+            Err(InquiryError::NotBefore(at_ms)) => return Ok(Looked::NotBefore(at_ms)),
             Err(InquiryError::Store(error)) => return Err(error.into()),
-            Err(InquiryError::Send(error)) => match error.verdict {
-                Verdict::PauseAccount { .. } | Verdict::DeferAccount { .. } => return Err(error.into()),
-                Verdict::Backoff | Verdict::Unknown => return Ok(Err(self.clock.now_ms())),
-                // A profile that cannot be seen holds no account.
-                _ => return Ok(Ok(false)),
-            },
+            Err(InquiryError::Send(error)) => return unseen(error),
         };
-        match profile.public_id {
-            Some(public_id) => {
-                let now_ms = self.clock.now_ms();
-                Ok(Ok(learn(self.store, account, sender, &public_id, now_ms).await?))
-            }
-            None => Ok(Ok(false)),
-        }
+        let Some(public_id) = profile.public_id else { return Ok(Looked::Unknown) };
+        let is_known = learn(self.store, account, sender, &public_id, self.clock.now_ms()).await?;
+        Ok(if is_known { Looked::Known } else { Looked::Unknown })
+    }
+}
+
+/// What came of a look.
+enum Looked {
+    /// Somebody known here.
+    Known,
+    Unknown,
+    /// Not shown now. It is tried again for a day, so that one profile that is never shown does not keep others waiting.
+    Unclear,
+    /// The limits allow no look now.
+    NotBefore(i64),
+}
+
+/// A profile that is not shown: because of this person, or of something that stands in the way of all.
+fn unseen(error: SendError) -> Result<Looked, ReadError> {
+    match error.verdict {
+        Verdict::Unreachable | Verdict::Refused => Ok(Looked::Unknown),
+        Verdict::Backoff | Verdict::Unknown | Verdict::DeferLead { .. } => Ok(Looked::Unclear),
+        _ => Err(error.into()),
+    }
+}
+
+fn sender(message: &StoredEvent) -> Option<String> {
+    match from_json(&message.body).ok()? {
+        ProviderEvent { what: EventKind::Message { person_provider_id, .. }, .. } => person_provider_id,
+        _ => None,
     }
 }
