@@ -1,4 +1,4 @@
-//! The breaker for calls that cost nothing: contacts, and what is read from sender accounts.
+//! The breaker for calls that cost nothing: contacts, and the looks before them.
 
 use super::breaker::{Admission, Breaker};
 use super::{CallId, Gate, Health, time};

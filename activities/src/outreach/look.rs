@@ -122,13 +122,17 @@ impl Inquiry<'_> {
                     lock_person(transaction, store.for_update(), tenant, key.person_id).await?;
                     lock_account(transaction, store.for_update(), tenant, key.account_id).await?;
                     let now_ms = store.now_ms(transaction, self.clock).await?;
+                    let limits = &self.account.settings.limits;
+                    if let Some((_, at_ms)) = look_refused(transaction, key, limits, now_ms).await? {
+                        return Ok(Err(InquiryError::NotBefore(at_ms)));
+                    }
                     let deadline_ms = now_ms + look_takes_ms(self.clock, self.read_ms);
-                    count_look(transaction, key, &self.account.settings.limits, now_ms, deadline_ms).await
+                    Ok(Ok(note_look(transaction, key, now_ms, deadline_ms).await?))
                 }
                 .boxed()
             })
             .await?;
-        let look_id = counted.map_err(|(_, at_ms)| InquiryError::NotBefore(at_ms))?;
+        let look_id = counted?;
         if claimed.elapsed() >= Duration::from_millis(self.read_ms / BEGIN_WITHIN) {
             return Err(InquiryError::NotBefore(self.clock.now_ms()));
         }
@@ -152,21 +156,16 @@ pub(super) fn look_takes_ms(clock: Clock, read_ms: u64) -> i64 {
     clock.virtual_ms(Duration::from_millis(read_ms + read_ms / BEGIN_WITHIN))
 }
 
-/// Counts a look against the account's profile views, under its lock. Returns the look's id, or what refuses it, and until
-/// when.
-pub(super) async fn count_look(
+/// Whether the account's profile views allow no look now, asked under its lock: what refuses it, and until when.
+pub(super) async fn look_refused(
     transaction: &mut AnyConnection,
     key: TouchKey<'_>,
     limits: &Limits,
     now_ms: i64,
-    deadline_ms: i64,
-) -> Result<Result<String, (Hold, i64)>, StoreError> {
+) -> Result<Option<(Hold, i64)>, StoreError> {
     let action = Action::VisitProfile;
     let uses = uses(transaction, key.tenant, key.account_id, Some(action), now_ms, None, None).await?;
-    Ok(match refusal(limits, action, false, &uses, now_ms) {
-        Some(refused) => Err(refused),
-        None => Ok(note_look(transaction, key, now_ms, deadline_ms).await?),
-    })
+    Ok(refusal(limits, action, false, &uses, now_ms))
 }
 
 async fn note_profile(

@@ -281,12 +281,8 @@ impl OutreachWork {
             return Ok(None);
         }
         // What puts off a first call puts off its repeat.
-        let breaker_ms = self.gate.open_until(transaction, Provider::Unipile, &target.token, now_ms).await?;
-        let put_off_ms = [account.deferred_until_ms, situation.absent_until_ms, breaker_ms].into_iter().flatten().max();
-        if let Some(until_ms) = put_off_ms.filter(|until_ms| *until_ms > now_ms) {
-            settle_unsent(transaction, tenant, touch, &target.token, unsent(None, Some(until_ms)), now_ms).await?;
-            return Ok(None);
-        }
+        let put_off_ms = [account.deferred_until_ms, situation.absent_until_ms].into_iter().flatten().max();
+        let mut put_off_ms = put_off_ms.filter(|until_ms| *until_ms > now_ms);
         let uses = uses(transaction, tenant, &account.id, Some(touch.action), now_ms, None, Some(&touch.id)).await?;
         let check = CheckRequest {
             now_ms,
@@ -297,8 +293,13 @@ impl OutreachWork {
             lead: &background.lead_calendar()?,
             uses: &uses,
         };
-        if let Some((_, at_ms)) = planner::check(&check) {
-            settle_unsent(transaction, tenant, touch, &target.token, unsent(None, Some(at_ms)), now_ms).await?;
+        put_off_ms = put_off_ms.max(planner::check(&check).map(|(_, at_ms)| at_ms));
+        if put_off_ms.is_none() {
+            // Last, because whoever is let through after a pause has to call.
+            put_off_ms = self.gate.open_until(transaction, Provider::Unipile, &target.token, now_ms).await?;
+        }
+        if put_off_ms.is_some() {
+            settle_unsent(transaction, tenant, touch, &target.token, unsent(None, put_off_ms), now_ms).await?;
             return Ok(None);
         }
         let request = touch.request.clone().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use super::activities::{OutreachWork, store_failure};
 use super::decide::{Decided, key};
-use super::look::{count_look, look_takes_ms, needs_look};
+use super::look::{look_refused, look_takes_ms, needs_look};
 use super::planner::HORIZON_MS;
 use super::settle::{BEGAN_TOO_LATE, Outcome};
 use super::situation::{Background, Situation};
@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::accounts::Account;
 use crate::store::enrollments::note_advice;
 use crate::store::searches::{from_json, to_json};
-use crate::store::touches::{self, Claim, Touch, TouchKey, refuse_uncalled, take_over};
+use crate::store::touches::{self, Claim, Touch, TouchKey, note_look, refuse_uncalled, take_over};
 use crate::store::unsubscribe_links::{UnsubscribeLink, add_link, new_token};
 use crate::telemetry::counters;
 use futures::FutureExt;
@@ -167,9 +167,6 @@ impl OutreachWork {
             let is_ours = take_over(transaction, tenant, &touch.id, touch.token.as_deref(), token).await?;
             return Ok(if is_ours { Approach::Reconcile(Box::new(target)) } else { Approach::Again });
         }
-        if let Some(until_ms) = self.gate.open_until(transaction, Provider::Unipile, token, situation.now_ms).await? {
-            return Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::BreakerOpen, until_ms).await?));
-        }
         let key = key(background, &situation, &target.account, &input.step, action);
         // Another invitation to the same person may still be accepted.
         if action == Action::Invite && touches::has_other_live_invite(transaction, key).await? {
@@ -194,6 +191,10 @@ impl OutreachWork {
                 return Ok(Approach::Again);
             }
         };
+        // Last, because whoever is let through after a pause has to call.
+        if let Some(until_ms) = self.gate.open_until(transaction, Provider::Unipile, token, situation.now_ms).await? {
+            return Ok(Approach::Advice(self.held(transaction, &situation, input, Hold::BreakerOpen, until_ms).await?));
+        }
         let request = to_json(&request);
         let claim = self.claim_of(token, &request, situation.now_ms);
         target.touch = touches::claim(transaction, key, claim).await?;
@@ -219,11 +220,17 @@ impl OutreachWork {
     ) -> Result<Approach, StoreError> {
         let key = key(background, situation, &target.account, &input.step, Action::VisitProfile);
         let now_ms = situation.now_ms;
-        let deadline_ms = now_ms + look_takes_ms(self.clock, self.config.timings.touch_read_ms);
-        match count_look(transaction, key, &target.account.settings.limits, now_ms, deadline_ms).await? {
-            Ok(look_id) => Ok(Approach::Look(Box::new(target), look_id)),
-            Err((hold, at_ms)) => Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?)),
+        let mut refused = look_refused(transaction, key, &target.account.settings.limits, now_ms).await?;
+        if refused.is_none() {
+            let until_ms = self.gate.open_until(transaction, Provider::Unipile, &target.token, now_ms).await?;
+            refused = until_ms.map(|until_ms| (Hold::BreakerOpen, until_ms));
         }
+        if let Some((hold, at_ms)) = refused {
+            return Ok(Approach::Advice(self.held(transaction, situation, input, hold, at_ms).await?));
+        }
+        let deadline_ms = now_ms + look_takes_ms(self.clock, self.config.timings.touch_read_ms);
+        let look_id = note_look(transaction, key, now_ms, deadline_ms).await?;
+        Ok(Approach::Look(Box::new(target), look_id))
     }
 
     /// When a call that is claimed now begins at the latest, and when it has surely ended.
