@@ -50,7 +50,8 @@ impl Account {
     pub fn is_same(&self, new: &NewAccount) -> bool {
         let is_profile = self.owner_provider_id.is_some() && self.owner_provider_id == new.owner_provider_id;
         let is_mailbox = new.address.as_ref().is_some_and(|address| self.writes_from(address));
-        self.provider == new.provider && self.channel == new.channel && (is_profile || is_mailbox)
+        (&self.provider, self.channel, &self.source) == (&new.provider, new.channel, &new.source)
+            && (is_profile || is_mailbox)
     }
 }
 

@@ -258,9 +258,11 @@ async fn store_business(
             return Ok(id);
         }
     }
-    // Stands in for the map's key, which a business of a list does not have.
+    // Stands in for the map's key, which a business of a list does not have. People of whom no business is told are not
+    // colleagues.
     let place = [&row.business, &row.city, &row.region, &row.country].map(|part| part.to_lowercase()).join("|");
-    let cid = format!("import:{}:{}", new.source, row.domain.as_ref().unwrap_or(&place));
+    let person = row.linkedin.as_ref().or(row.email.as_ref()).filter(|_| row.business.is_empty());
+    let cid = format!("import:{}:{}", new.source, row.domain.as_ref().or(person).unwrap_or(&place));
     let id = sqlx::query_scalar(
         "INSERT INTO businesses (id, tenant, cid, name, domain, website, category, address, city, region, country, \
          rating_count, source) VALUES ($1, $2, $3, $4, $5, $6, '', '', $7, $8, $9, 0, $10) \

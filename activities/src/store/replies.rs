@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The kind of a message that the account's owner typed.
@@ -64,6 +65,30 @@ const COLUMNS: &str = "r.id, r.person_id, p.first_name, p.last_name, r.account_i
      FROM replies r JOIN persons p ON p.tenant = r.tenant AND p.id = r.person_id";
 
 impl Store {
+    /// The people of a search whom a campaign would end at once: `true` for those who have ever written back, `false` for those
+    /// of whose company somebody has since `company_since_ms`, by person.
+    pub async fn answered_in_search(
+        &self,
+        tenant: &str,
+        search_id: &str,
+        company_since_ms: i64,
+    ) -> Result<BTreeMap<String, bool>, StoreError> {
+        let rows: Vec<(String, i64)> = sqlx::query_as(
+            "SELECT l.person_id, CAST(MAX(CASE WHEN r.kind = 'reply' AND r.person_id = l.person_id THEN 1 ELSE 0 END) AS BIGINT) \
+             FROM leads l JOIN leads o ON o.tenant = l.tenant AND o.business_id = l.business_id \
+             JOIN replies r ON r.tenant = o.tenant AND r.person_id = o.person_id \
+             WHERE l.tenant = $1 AND l.search_id = $2 AND ((r.kind = 'reply' AND r.person_id = l.person_id) \
+             OR (r.kind IN ('reply', 'opt_out') AND r.received_at_ms >= $3)) GROUP BY l.person_id",
+        )
+        .bind(tenant)
+        .bind(search_id)
+        .bind(company_since_ms)
+        .fetch_all(self.read())
+        .await
+        .map_err(|error| self.error(error))?;
+        Ok(rows.into_iter().map(|(person_id, themselves)| (person_id, themselves == 1)).collect())
+    }
+
     /// What a person wrote, and was written by hand, the oldest first.
     pub async fn replies(&self, tenant: &str, person_id: &str) -> Result<Vec<Reply>, StoreError> {
         self.replies_where(tenant, "AND r.person_id = $2 ORDER BY r.at_ms, r.id", person_id).await

@@ -1,10 +1,11 @@
 //! Lists that a user brings along.
 
-use crate::rows::{NOON_MS, TENANT, count, import, leads, list, row};
+use crate::rows::{NOON_MS, TENANT, count, execute, import, leads, list, row};
 use leadflow_activities::store::imports::ImportRow;
 use leadflow_activities::store::leads::SearchKey;
 use leadflow_activities::store::testing::each_backend;
 use leadflow_workflows::domain::suppression::{SuppressionOrigin, SuppressionTarget};
+use std::collections::BTreeMap;
 
 #[tokio::test]
 async fn a_list_is_a_search_that_has_ended_with_ready_leads() {
@@ -72,6 +73,40 @@ async fn a_lead_without_a_score_is_ordered_as_if_it_had_zero() {
         let stored = import(&store, "fair", rows).await;
         let ready = store.ready_leads(SearchKey { tenant: TENANT, id: &stored.search_id }).await.unwrap();
         assert_eq!(ready.iter().map(|lead| lead.score).collect::<Vec<_>>(), [Some(90), Some(20), None, Some(0)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_replied_is_known_and_so_are_colleagues_but_nobody_without_a_company() {
+    each_backend(async |store| {
+        let alone = |name: &str| ImportRow {
+            business: String::new(),
+            domain: None,
+            ..row(&format!("{name}@mail.example"), "")
+        };
+        let rows = vec![row("ada@elm.example", ""), row("bo@elm.example", ""), alone("cy"), alone("di")];
+        let stored = import(&store, "fair", rows).await;
+        let people: BTreeMap<String, String> = leads(&store, &stored.search_id)
+            .await
+            .into_iter()
+            .map(|lead| (lead.email.unwrap_or_default().split('@').next().unwrap_or_default().to_owned(), lead.person_id))
+            .collect();
+        for name in ["ada", "cy"] {
+            execute(
+                &store,
+                &format!(
+                    "INSERT INTO replies (id, tenant, person_id, account_id, channel, kind, provider_message_id, text, at_ms, \
+                     received_at_ms) VALUES ('{name}', '{TENANT}', '{}', 'a', 'email', 'reply', '{name}', '', 100, 100)",
+                    people[name]
+                ),
+            )
+            .await;
+        }
+        let answered = async |since_ms| store.answered_in_search(TENANT, &stored.search_id, since_ms).await.unwrap();
+        let [ada, bo, cy] = ["ada", "bo", "cy"].map(|name| people[name].clone());
+        assert_eq!(answered(100).await, [(ada.clone(), true), (bo, false), (cy.clone(), true)].into());
+        assert_eq!(answered(101).await, [(ada, true), (cy, true)].into());
     })
     .await;
 }

@@ -124,7 +124,8 @@ impl World {
             provider: "unipile".into(),
             provider_account_id: id.into(),
             owner_provider_id: None,
-            address: (channel == Channel::Email).then(|| "owner1@senders.example".into()),
+            address: (channel == Channel::Email)
+                .then(|| format!("{}@senders.example", if id == MAILBOX { "owner1" } else { id })),
             source: "sandbox".into(),
             settings,
             now_ms: self.clock.now_ms() - 60 * DAY_MS,

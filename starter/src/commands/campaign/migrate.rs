@@ -94,7 +94,7 @@ pub(super) async fn run(args: &MigrateArgs, global: &GlobalArgs) -> Result<(), F
     print(&format!("{preview}\nmoved {} leads to version {}\n", moved.len(), target.version))?;
     if overtaken > 0 {
         tell(&format!(
-            "{overtaken} were contacted or ended meanwhile and follow their version\nhint: the same command again shows who \
+            "to {overtaken} something has happened meanwhile: they follow their version\nhint: the same command again shows who \
              of them can move"
         ));
     }

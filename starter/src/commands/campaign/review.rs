@@ -29,6 +29,8 @@ pub(super) struct ReviewFacts<'a> {
     pub(super) settings: &'a CampaignSettings,
     /// By person: why nobody may contact them.
     pub(super) suppressed: &'a BTreeMap<String, String>,
+    /// By person: who has replied.
+    pub(super) answered: &'a BTreeMap<String, NotEnrolled>,
     /// By person: the campaign that has them to itself.
     pub(super) other_campaigns: &'a BTreeMap<String, String>,
 }
@@ -93,6 +95,7 @@ pub(super) fn review(facts: &ReviewFacts<'_>) -> Review {
             settings,
             channels: &channels,
             suppressed: facts.suppressed.get(&lead.person_id).map(String::as_str),
+            answered: facts.answered.get(&lead.person_id),
             other_campaign: facts.other_campaigns.get(&lead.person_id).map(String::as_str),
         };
         match kept_out(&turn) {

@@ -3,6 +3,7 @@
 use super::super::account::tests::account;
 use super::explain::tests::{lead, settings};
 use super::review::*;
+use super::turn::NotEnrolled;
 use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::leads::Lead;
 use leadflow_activities::store::searches::Search;
@@ -58,6 +59,7 @@ struct Case {
     accounts: Vec<Account>,
     settings: CampaignSettings,
     suppressed: BTreeMap<String, String>,
+    answered: BTreeMap<String, NotEnrolled>,
     other_campaigns: BTreeMap<String, String>,
     search: Search,
 }
@@ -81,6 +83,7 @@ impl Case {
                 ..settings()
             },
             suppressed: BTreeMap::new(),
+            answered: BTreeMap::new(),
             other_campaigns: BTreeMap::new(),
             search: search(),
         }
@@ -95,6 +98,7 @@ impl Case {
             accounts: &self.accounts,
             settings: &self.settings,
             suppressed: &self.suppressed,
+            answered: &self.answered,
             other_campaigns: &self.other_campaigns,
         })
     }

@@ -4,6 +4,7 @@ use super::super::account::{self, words};
 use super::super::sequence::in_file;
 use super::super::{confirm, print, print_json, tell};
 use super::review::{Review, ReviewFacts, review};
+use super::turn::NotEnrolled;
 use crate::failure::Failure;
 use crate::output::figures::count;
 use crate::output::{SANDBOX_SOURCE, printable, terminal_width};
@@ -239,6 +240,8 @@ async fn reviewed(
     let tenant = search.tenant.as_str();
     let leads = store.ready_leads(SearchKey { tenant, id: &search.id }).await?;
     let suppressed = suppressed(store, tenant, &leads).await?;
+    // Nobody has replied yet since a campaign that is to begin.
+    let answered = answered(store, tenant, &search.id, i64::MAX).await?;
     let others = store.people_in_campaigns(tenant, settings.allow_parallel).await?;
     let other_campaigns = others.into_iter().collect();
     Ok(review(&ReviewFacts {
@@ -249,6 +252,7 @@ async fn reviewed(
         accounts,
         settings,
         suppressed: &suppressed,
+        answered: &answered,
         other_campaigns: &other_campaigns,
     }))
 }
@@ -269,6 +273,18 @@ pub(super) async fn suppressed(
         }
     }
     Ok(suppressed)
+}
+
+/// Those of a search who have replied, or whose company has since then, by person.
+pub(super) async fn answered(
+    store: &Store,
+    tenant: &str,
+    search_id: &str,
+    company_since_ms: i64,
+) -> Result<BTreeMap<String, NotEnrolled>, Failure> {
+    let answered = store.answered_in_search(tenant, search_id, company_since_ms).await?;
+    let why = |themselves| if themselves { NotEnrolled::Replied } else { NotEnrolled::CompanyReplied };
+    Ok(answered.into_iter().map(|(person_id, themselves)| (person_id, why(themselves))).collect())
 }
 
 fn dry(review: &Review, global: &GlobalArgs) -> Result<(), Failure> {

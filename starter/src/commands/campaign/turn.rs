@@ -24,6 +24,10 @@ pub enum NotEnrolled {
     Suppressed {
         why: String,
     },
+    /// The person is in a conversation with the user.
+    Replied,
+    /// The campaign leaves a company alone that has replied.
+    CompanyReplied,
     ScoreTooLow {
         score: u32,
         minimum: u32,
@@ -61,6 +65,8 @@ pub(super) struct TurnFacts<'a> {
     pub(super) channels: &'a BTreeSet<Channel>,
     /// Why nobody may contact the person.
     pub(super) suppressed: Option<&'a str>,
+    /// Whether the person, or somebody at their company, has replied.
+    pub(super) answered: Option<&'a NotEnrolled>,
     /// The other campaign that has the person to itself.
     pub(super) other_campaign: Option<&'a str>,
 }
@@ -73,6 +79,9 @@ pub(super) fn kept_out(facts: &TurnFacts<'_>) -> Option<NotEnrolled> {
     }
     if let Some(why) = facts.suppressed {
         return Some(NotEnrolled::Suppressed { why: why.to_owned() });
+    }
+    if let Some(why) = facts.answered {
+        return Some(why.clone());
     }
     let score = lead.score.unwrap_or(0);
     if score < settings.minimum_score {
@@ -129,6 +138,8 @@ impl fmt::Display for NotEnrolled {
                 write!(formatter, "the lead is not ready, but {}{problem}", state.replace('_', " "))
             }
             Self::Suppressed { why } => write!(formatter, "suppressed: {why}"),
+            Self::Replied => formatter.write_str("the person has replied before: write by hand"),
+            Self::CompanyReplied => formatter.write_str("someone at the same company has replied"),
             Self::ScoreTooLow { score, minimum } => write!(formatter, "its score of {score} is below {minimum}"),
             Self::OtherCampaign { name } => write!(formatter, "the person is in campaign {name}"),
             Self::Policy { why } => formatter.write_str(why),

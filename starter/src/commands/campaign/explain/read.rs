@@ -1,6 +1,6 @@
 //! Reads what is known of a lead in outreach.
 
-use super::super::start::suppressed;
+use super::super::start::{answered, suppressed};
 use super::super::turn::{NotEnrolled, TurnFacts, kept_out, not_begun};
 use super::{CameBack, EnrollmentFacts, ExplainFacts};
 use crate::failure::Failure;
@@ -74,6 +74,8 @@ async fn not_in(
     }
     let others: BTreeMap<String, String> =
         store.people_in_campaigns(tenant, campaign.settings.allow_parallel).await?.into_iter().collect();
+    let company_since_ms = if campaign.settings.stop_company { campaign.created_at_ms } else { i64::MAX };
+    let answered = answered(store, tenant, &campaign.search_id, company_since_ms).await?;
     let kept_out = |lead: &Lead, suppressed: Option<&str>| {
         kept_out(&TurnFacts {
             lead,
@@ -81,6 +83,7 @@ async fn not_in(
             settings: &campaign.settings,
             channels: &channels,
             suppressed,
+            answered: answered.get(&lead.person_id),
             other_campaign: others.get(&lead.person_id).map(String::as_str),
         })
     };

@@ -348,16 +348,25 @@ fn every_reason_for_not_being_enrolled_is_found_and_told() {
     let email = sequence(StepKind::Email { subject: "s".into(), text: "t".into() });
     let channels = BTreeSet::from([Channel::Linkedin, Channel::Email]);
     let settings = settings();
-    let why = |lead: &Lead, sequence: &Sequence, suppressed: Option<&str>, other: Option<&str>| {
+    let told = |lead: &Lead,
+                sequence: &Sequence,
+                suppressed: Option<&str>,
+                answered: Option<&NotEnrolled>,
+                other_campaign: Option<&str>| {
         kept_out(&TurnFacts {
             lead,
             sequence,
             settings: &settings,
             channels: &channels,
             suppressed,
-            other_campaign: other,
+            answered,
+            other_campaign,
         })
     };
+    let why = |lead: &Lead, sequence: &Sequence, suppressed: Option<&str>, other: Option<&str>| {
+        told(lead, sequence, suppressed, None, other)
+    };
+    let answered = |why: &NotEnrolled| told(&lead(), &invite, None, Some(why), None);
     assert_eq!(why(&lead(), &invite, None, None), None);
     assert_eq!(why(&lead(), &email, None, None), None);
     let left_out = Lead { state: "left_out".into(), problem: Some("excluded".into()), ..lead() };
@@ -378,6 +387,8 @@ fn every_reason_for_not_being_enrolled_is_found_and_told() {
     let cases = [
         (why(&left_out, &invite, None, None), "the lead is not ready, but left out (excluded)"),
         (why(&lead(), &invite, Some("asked by phone"), None), "suppressed: asked by phone"),
+        (answered(&NotEnrolled::Replied), "the person has replied before: write by hand"),
+        (answered(&NotEnrolled::CompanyReplied), "someone at the same company has replied"),
         (why(&Lead { score: Some(49), ..lead() }, &invite, None, None), "its score of 49 is below 50"),
         (why(&Lead { score: None, ..lead() }, &invite, None, None), "its score of 0 is below 50"),
         (why(&lead(), &invite, None, Some("autumn")), "the person is in campaign autumn"),
