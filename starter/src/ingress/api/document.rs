@@ -143,18 +143,18 @@ impl Operation<'_> {
     }
 
     /// Adds the schema of a type that no body or answer names.
-    pub(super) fn schema<T: JsonSchema>(&mut self) {
-        self.schemas.subschema_for::<T>();
+    pub(super) fn schema<T: JsonSchema>(&mut self) -> Value {
+        self.schemas.subschema_for::<T>().to_value()
     }
 
     pub(super) fn answer<T: JsonSchema>(&mut self, status: u16, description: &str) {
-        let schema = self.schemas.subschema_for::<T>().to_value();
+        let schema = self.schema::<T>();
         self.answer_of(status, description, "application/json", &schema, false);
     }
 
     /// An answer with the header `Location`.
     pub(super) fn answer_at<T: JsonSchema>(&mut self, status: u16, description: &str) {
-        let schema = self.schemas.subschema_for::<T>().to_value();
+        let schema = self.schema::<T>();
         self.answer_of(status, description, "application/json", &schema, true);
     }
 

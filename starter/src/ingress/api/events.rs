@@ -48,11 +48,20 @@ impl Output for Events {
     }
 
     fn describe(operation: &mut Operation<'_>) {
-        // The schema of a stream is that of its text; what `data` holds stands among the schemas.
-        operation.schema::<SearchEvent>();
-        let description = "Events `progress`, one for each change, and at last `end`; `data` is a SearchEvent. Whoever comes \
-                           back with Last-Event-ID hears of later changes only.";
-        operation.answer_of(200, description, "text/event-stream", &json!({ "type": "string" }), false);
+        let told = operation.schema::<SearchEvent>();
+        // OpenAPI 3.1 has no word for the items of a stream, so the schema is that of each event.
+        let event = json!({
+            "type": "object",
+            "properties": {
+                "event": { "enum": ["progress", "end"] },
+                "id": { "type": "string" },
+                "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": told },
+            },
+            "required": ["event", "id", "data"],
+        });
+        let description = "Events `progress`, one for each change, and at last `end`; the schema is that of one event. Whoever \
+                           comes back with Last-Event-ID hears of later changes only.";
+        operation.answer_of(200, description, "text/event-stream", &event, false);
     }
 }
 

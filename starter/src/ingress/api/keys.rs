@@ -35,7 +35,8 @@ pub(super) struct Key {
 /// 400 for a key of a wrong form, 409 while the first request runs, 422 when the key belongs to another request.
 pub(super) async fn claim(call: &Call, incoming: &Incoming) -> Result<Repeat, Problem> {
     let Some(value) = incoming.headers.get(HEADER) else { return Ok(Repeat::First(None)) };
-    let key = value.to_str().ok().filter(|key| (1..=LONGEST_KEY).contains(&key.len())).ok_or_else(|| {
+    let is_key = |key: &&str| (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let key = value.to_str().ok().filter(is_key).ok_or_else(|| {
         Problem::new(StatusCode::BAD_REQUEST, "an Idempotency-Key has 1 to 255 visible characters of ASCII")
     })?;
     let clock = call.site.clock;
