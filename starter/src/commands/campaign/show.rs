@@ -7,6 +7,7 @@ use crate::output::{SANDBOX_NOTICE, SANDBOX_SOURCE, printable, terminal_width, w
 use crate::site::{GlobalArgs, Site};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use leadflow_activities::outreach::calendar::Calendar;
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::Account;
 use leadflow_activities::store::campaigns::{Campaign, PlannedTouch, StateCount, StepCount};
@@ -32,6 +33,8 @@ pub(crate) struct CampaignReport {
     ended_at_ms: Option<i64>,
     /// Leads that wait for their turn.
     waiting: u32,
+    /// When the next of them may begin, while the hours of all accounts that begin with leads are over.
+    opens_at_ms: Option<i64>,
     open: u32,
     ended: u32,
     steps: Vec<StepRow>,
@@ -80,12 +83,15 @@ impl CampaignReport {
             accounts.extend(store.account(tenant, account).await?);
         }
         let planned = store.planned_touches(tenant, id, now_ms + WEEK_MS).await?;
+        let waiting = waiting(store, &campaign).await?;
+        let sequence = stored.as_ref().map(|stored| &stored.sequence).filter(|_| waiting > 0);
         Ok(Self {
+            opens_at_ms: sequence.and_then(|sequence| opens_at_ms(&campaign, sequence, &accounts, now_ms)),
             sequence: stored.as_ref().map_or(String::new(), |stored| format!("{}@{}", stored.name, stored.version)),
             steps: steps(stored.as_ref().map(|stored| &stored.sequence), &store.campaign_steps(tenant, id).await?),
             planned: planned_days(&accounts, &planned),
             accounts: accounts.into_iter().map(|account| format!("{} ({})", account.name, account.state)).collect(),
-            waiting: waiting(store, &campaign).await?,
+            waiting,
             replies: store.campaign_replies(tenant, id).await?,
             states,
             open,
@@ -112,6 +118,9 @@ impl CampaignReport {
         line("time", &format!("started {}{ended}", instant(self.created_at_ms)));
         line("leads", &format!("{} wait for their turn, {} open, {} ended", self.waiting, self.open, self.ended));
 
+        if let Some(at_ms) = self.opens_at_ms {
+            line("next", &format!("begins with the working hours of its accounts at {}", instant(at_ms)));
+        }
         let ToneCounts { positive, negative, neutral, not_read } = self.replies;
         line("replies", &format!("{positive} positive, {negative} negative, {neutral} unsure, {not_read} not read"));
 
@@ -155,6 +164,18 @@ impl CampaignReport {
         }
         text
     }
+}
+
+/// When the first of the accounts opens that begin with leads; `None` when one is open, or none of them works.
+fn opens_at_ms(campaign: &Campaign, sequence: &Sequence, accounts: &[Account], now_ms: i64) -> Option<i64> {
+    let channel = sequence.steps.iter().find_map(|step| step.kind.action())?.channel();
+    let begin = accounts.iter().filter(|account| account.channel == channel && account.state == "active");
+    let calendars = begin.filter_map(|Account { settings, .. }| {
+        let keeps = campaign.settings.keep_holidays;
+        Calendar::new(&settings.hours, &settings.time_zone, &settings.country, keeps).ok()
+    });
+    let first_ms = calendars.map(|calendar| calendar.next_open(now_ms)).min()?;
+    (campaign.state == "running" && first_ms > now_ms).then_some(first_ms)
 }
 
 /// A share of [`BAR`] columns; what is not nothing shows.
@@ -251,6 +272,7 @@ mod tests {
             created_at_ms: 1_773_480_413_000,
             ended_at_ms: None,
             waiting: 12,
+            opens_at_ms: Some(1_773_648_000_000),
             open: open_and_ended(&states).0,
             ended: open_and_ended(&states).1,
             steps: steps(Some(&sequence), &counts),
