@@ -205,7 +205,7 @@ async fn store_row(
         Some(EmailRefused::Bounced) => outcome.bounced_addresses.push(row.line),
         None => {}
     }
-    let business_id = store_business(transaction, new, row).await?;
+    let business_id = store_business(transaction, new, row, &person_id).await?;
     number_business(transaction, new, &outcome.search_id, &business_id).await?;
     let evidence =
         Evidence { profile_url: row.linkedin.as_deref().map_or(String::new(), profile_url), ..Evidence::default() };
@@ -244,6 +244,7 @@ async fn store_business(
     transaction: &mut AnyConnection,
     new: &NewImport,
     row: &ImportRow,
+    person_id: &str,
 ) -> Result<String, StoreError> {
     if let Some(domain) = &row.domain {
         let known: Option<String> = sqlx::query_scalar(
@@ -261,8 +262,12 @@ async fn store_business(
     // Stands in for the map's key, which a business of a list does not have. People of whom no business is told are not
     // colleagues.
     let place = [&row.business, &row.city, &row.region, &row.country].map(|part| part.to_lowercase()).join("|");
-    let person = row.linkedin.as_ref().or(row.email.as_ref()).filter(|_| row.business.is_empty());
-    let cid = format!("import:{}:{}", new.source, row.domain.as_ref().or(person).unwrap_or(&place));
+    let known_by = match &row.domain {
+        Some(domain) => domain,
+        None if row.business.is_empty() => person_id,
+        None => &place,
+    };
+    let cid = format!("import:{}:{known_by}", new.source);
     let id = sqlx::query_scalar(
         "INSERT INTO businesses (id, tenant, cid, name, domain, website, category, address, city, region, country, \
          rating_count, source) VALUES ($1, $2, $3, $4, $5, $6, '', '', $7, $8, $9, 0, $10) \

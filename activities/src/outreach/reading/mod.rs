@@ -31,6 +31,10 @@ const LISTS_REST_MS: i64 = 4 * 3_600_000;
 /// However fast the clock runs, an account is not read without pause.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// The marks of an account: until when its lists were read, and when that was tried in vain.
+const LISTS: &str = "lists";
+const TRIED: &str = "tried";
+
 /// What reading needs.
 #[derive(Clone, Copy)]
 pub(crate) struct Reader<'a> {
@@ -76,9 +80,11 @@ impl Reader<'_> {
                 Ok(()) => {}
                 Err(ReadError::Send(error)) => {
                     // Whatever is wrong with a list, the account itself was shown.
-                    let is_paused = matches!(error.verdict, Verdict::PauseAccount { .. });
-                    let state = state_by(error.verdict).filter(|_| is_paused);
-                    wait = self.put_up_with(&account, state, error).await?;
+                    wait = self.put_up_with(&account, None, error).await?;
+                    let now_ms = self.clock.now_ms();
+                    let mut marks = account.marks.clone();
+                    marks.insert(TRIED.to_owned(), now_ms);
+                    self.store.account_was_read(tenant, account_id, &marks, now_ms).await?;
                 }
                 Err(error) => return Err(error),
             },
@@ -106,20 +112,19 @@ impl Reader<'_> {
             return Ok(());
         }
         let strangers = self.strangers(account).await?;
-        let lists_rest = account
-            .marks
-            .get("lists")
-            .is_some_and(|read_ms| started_ms - read_ms < LISTS_REST_MS && account.state_at_ms < *read_ms);
-        if strangers.is_empty() || !lists_rest {
-            let contacts = self.store.contacts(&account.tenant, &account.id).await?;
-            match account.channel {
-                Channel::Linkedin => self.read_linkedin(account, &contacts, books).await?,
-                Channel::Email => self.read_mailbox(account, &contacts, books).await?,
-            }
-            let marks = BTreeMap::from([("lists".to_owned(), started_ms)]);
-            self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?;
+        self.recognise(account, &strangers, books).await?;
+        let read_ms = [LISTS, TRIED].into_iter().filter_map(|mark| account.marks.get(mark)).max();
+        let is_fresh = |read_ms: &i64| started_ms - read_ms < LISTS_REST_MS && account.state_at_ms < *read_ms;
+        if !strangers.is_empty() && read_ms.is_some_and(is_fresh) {
+            return Ok(());
         }
-        self.recognise(account, &strangers, books).await
+        let contacts = self.store.contacts(&account.tenant, &account.id).await?;
+        match account.channel {
+            Channel::Linkedin => self.read_linkedin(account, &contacts, books).await?,
+            Channel::Email => self.read_mailbox(account, &contacts, books).await?,
+        }
+        let marks = BTreeMap::from([(LISTS.to_owned(), started_ms)]);
+        Ok(self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?)
     }
 
     /// The provider's present word about an account, which a webhook may have lost.
@@ -177,6 +182,8 @@ impl Reader<'_> {
         let now_ms = self.clock.now_ms();
         let wait = match error.verdict {
             Verdict::DeferAccount { wait, .. } | Verdict::DeferLead { wait } => Some(wait),
+            // Shown as if it could work: it rests, and the next reading sees.
+            Verdict::PauseAccount { .. } if state.is_none() => Some(PAUSE),
             Verdict::Backoff | Verdict::Unknown => return Err(error.into()),
             _ => None,
         };
@@ -216,7 +223,7 @@ fn state_by(verdict: Verdict) -> Option<&'static str> {
 
 /// From when on the lists of an account are read.
 fn since_ms(account: &Account) -> i64 {
-    account.marks.get("lists").copied().unwrap_or(account.created_at_ms) - OVERLAP_MS
+    account.marks.get(LISTS).copied().unwrap_or(account.created_at_ms) - OVERLAP_MS
 }
 
 /// A contact by what a list shows of them.
