@@ -73,12 +73,14 @@ impl Store {
         search_id: &str,
         company_since_ms: i64,
     ) -> Result<BTreeMap<String, bool>, StoreError> {
+        // Replies first, because they are few: by CROSS JOIN SQLite takes them in this order.
         let rows: Vec<(String, i64)> = sqlx::query_as(
-            "SELECT l.person_id, CAST(MAX(CASE WHEN r.kind = 'reply' AND r.person_id = l.person_id THEN 1 ELSE 0 END) AS BIGINT) \
-             FROM leads l JOIN leads o ON o.tenant = l.tenant AND o.business_id = l.business_id \
-             JOIN replies r ON r.tenant = o.tenant AND r.person_id = o.person_id \
-             WHERE l.tenant = $1 AND l.search_id = $2 AND ((r.kind = 'reply' AND r.person_id = l.person_id) \
-             OR (r.kind IN ('reply', 'opt_out') AND r.received_at_ms >= $3)) GROUP BY l.person_id",
+            "WITH r AS (SELECT person_id, kind, received_at_ms FROM replies \
+             WHERE tenant = $1 AND kind IN ('reply', 'opt_out')) \
+             SELECT person_id, CAST(CASE WHEN person_id IN (SELECT person_id FROM r WHERE kind = 'reply') THEN 1 ELSE 0 END \
+             AS BIGINT) FROM leads WHERE tenant = $1 AND search_id = $2 \
+             AND (person_id IN (SELECT person_id FROM r WHERE kind = 'reply') OR business_id IN (SELECT o.business_id \
+             FROM r CROSS JOIN leads o WHERE o.tenant = $1 AND o.person_id = r.person_id AND r.received_at_ms >= $3))",
         )
         .bind(tenant)
         .bind(search_id)

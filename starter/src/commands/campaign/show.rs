@@ -170,11 +170,12 @@ impl CampaignReport {
 fn opens_at_ms(campaign: &Campaign, sequence: &Sequence, accounts: &[Account], now_ms: i64) -> Option<i64> {
     let channel = sequence.steps.iter().find_map(|step| step.kind.action())?.channel();
     let begin = accounts.iter().filter(|account| account.channel == channel && account.state == "active");
-    let calendars = begin.filter_map(|Account { settings, .. }| {
+    let opens = begin.filter_map(|Account { settings, deferred_until_ms, .. }| {
         let keeps = campaign.settings.keep_holidays;
-        Calendar::new(&settings.hours, &settings.time_zone, &settings.country, keeps).ok()
+        let calendar = Calendar::new(&settings.hours, &settings.time_zone, &settings.country, keeps).ok()?;
+        Some(calendar.next_open(deferred_until_ms.map_or(now_ms, |until_ms| until_ms.max(now_ms))))
     });
-    let first_ms = calendars.map(|calendar| calendar.next_open(now_ms)).min()?;
+    let first_ms = opens.min()?;
     (campaign.state == "running" && first_ms > now_ms).then_some(first_ms)
 }
 
