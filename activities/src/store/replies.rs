@@ -75,11 +75,11 @@ impl Store {
     ) -> Result<BTreeMap<String, bool>, StoreError> {
         // Replies first, because they are few: by CROSS JOIN SQLite takes them in this order.
         let rows: Vec<(String, i64)> = sqlx::query_as(
-            "WITH r AS (SELECT person_id, kind, received_at_ms FROM replies \
+            "WITH r AS (SELECT tenant, person_id, kind, received_at_ms FROM replies \
              WHERE tenant = $1 AND kind IN ('reply', 'opt_out')) \
-             SELECT person_id, CAST(CASE WHEN person_id IN (SELECT person_id FROM r WHERE kind = 'reply') THEN 1 ELSE 0 END \
+             SELECT person_id, CAST(CASE WHEN person_id IN (SELECT person_id FROM r WHERE tenant = $1 AND kind = 'reply') THEN 1 ELSE 0 END \
              AS BIGINT) FROM leads WHERE tenant = $1 AND search_id = $2 \
-             AND (person_id IN (SELECT person_id FROM r WHERE kind = 'reply') OR business_id IN (SELECT o.business_id \
+             AND (person_id IN (SELECT person_id FROM r WHERE tenant = $1 AND kind = 'reply') OR business_id IN (SELECT o.business_id \
              FROM r CROSS JOIN leads o WHERE o.tenant = $1 AND o.person_id = r.person_id AND r.received_at_ms >= $3))",
         )
         .bind(tenant)
