@@ -168,6 +168,17 @@ impl Store {
     /// Notes that the workflow of an enrollment was not there to be told. Of an open one it was ended by force, and the
     /// campaign's next round starts it again.
     pub async fn note_workflow_gone(&self, tenant: &str, id: &str) -> Result<(), StoreError> {
+        // Nearly all have ended by themselves, and looking is cheaper than writing.
+        let is_open: Option<i64> =
+            sqlx::query_scalar("SELECT is_open FROM enrollments WHERE tenant = $1 AND id = $2 AND is_open = 1")
+                .bind(tenant)
+                .bind(id)
+                .fetch_optional(self.read())
+                .await
+                .map_err(|error| self.error(error))?;
+        if is_open.is_none() {
+            return Ok(());
+        }
         self.write(|transaction| {
             async move {
                 // Its wait is over: what it was to be told may have ended that.
