@@ -17,9 +17,12 @@ use temporalio_workflow::{
     ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
+/// What the ids of enrollments' workflows begin with.
+pub const PREFIX: &str = "enrollment/";
+
 /// `enrollment/{enrollment_id}`.
 pub fn workflow_id(enrollment_id: &EnrollmentId) -> String {
-    format!("enrollment/{enrollment_id}")
+    format!("{PREFIX}{enrollment_id}")
 }
 
 /// The stage of an enrollment that has not ended; then it is the state it ended in.

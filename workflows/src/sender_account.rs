@@ -12,9 +12,12 @@ use temporalio_workflow::{
     ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
+/// What the ids of accounts' workflows begin with.
+pub const PREFIX: &str = "account/";
+
 /// `account/{account_id}`.
 pub fn workflow_id(account_id: &AccountId) -> String {
-    format!("account/{account_id}")
+    format!("{PREFIX}{account_id}")
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

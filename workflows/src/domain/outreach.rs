@@ -240,6 +240,11 @@ impl EnrollmentState {
 }
 
 impl TouchState {
+    /// Whether it is no more than a plan, or was one: no call was made, and none is ruled out.
+    pub fn is_plan(self) -> bool {
+        matches!(self, Self::Planned | Self::Released)
+    }
+
     pub const ALL: [Self; 6] = [Self::Planned, Self::Calling, Self::Sent, Self::Refused, Self::Unknown, Self::Released];
 
     pub fn name(self) -> &'static str {

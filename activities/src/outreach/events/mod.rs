@@ -275,8 +275,6 @@ async fn noted(
 }
 
 const UNMATCHED: &str = "unmatched";
-/// What the ids of enrollments' workflows begin with.
-const ENROLLMENT: &str = "enrollment/";
 
 fn nothing_kept(person_id: String) -> Applied {
     let effect = "the person asked not to be processed: nothing is kept".into();
@@ -309,7 +307,7 @@ async fn answer_at_ms(
 
 /// The enrollments among the workflows that are to look.
 fn enrollments(tell: &[String]) -> Vec<&str> {
-    tell.iter().filter_map(|id| id.strip_prefix(ENROLLMENT)).collect()
+    tell.iter().filter_map(|id| id.strip_prefix(enrollment::PREFIX)).collect()
 }
 
 async fn apply(scope: &mut Scope<'_>, event: &ProviderEvent) -> Result<Applied, StoreError> {

@@ -1,6 +1,6 @@
 //! Has the workflows look that an event concerns. What is told twice is read twice and does nothing more.
 
-use super::{ENROLLMENT, LEASE};
+use super::LEASE;
 use crate::config::Config;
 use crate::outreach::reply_reading::start_of;
 use crate::store::events::Left;
@@ -14,10 +14,10 @@ use leadflow_workflows::buyer_group::{self, BuyerGroupRefresh};
 use leadflow_workflows::contract::{BuyerGroupInputs, CompanyRef};
 use leadflow_workflows::domain::ids::{BusinessId, TenantId};
 use leadflow_workflows::domain::timings::Timings;
-use leadflow_workflows::enrollment::Enrollment;
+use leadflow_workflows::enrollment::{self, Enrollment};
 use leadflow_workflows::lead_search::{STAGE, TENANT};
 use leadflow_workflows::reply_reading;
-use leadflow_workflows::sender_account::SenderAccount;
+use leadflow_workflows::sender_account::{self, SenderAccount};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +103,7 @@ impl Teller for Workflows {
             let options = WorkflowSignalOptions::default();
             let told = if let Some(business_id) = workflow_id.strip_prefix(buyer_group::PREFIX) {
                 return self.refresh_group(tenant, workflow_id, business_id).await.map(|()| true);
-            } else if workflow_id.starts_with("account/") {
+            } else if workflow_id.starts_with(sender_account::PREFIX) {
                 let handle = self.client.get_workflow_handle::<SenderAccount>(workflow_id);
                 handle.signal(SenderAccount::look, (), options).await
             } else {
@@ -155,7 +155,7 @@ pub(crate) async fn tell_one(
             teller.start(start_of(tenant, reply_id, timings)?).await?;
         }
     } else if !teller.look(tenant, workflow_id).await?
-        && let Some(enrollment_id) = workflow_id.strip_prefix(ENROLLMENT)
+        && let Some(enrollment_id) = workflow_id.strip_prefix(enrollment::PREFIX)
     {
         store.note_workflow_gone(tenant, enrollment_id).await?;
     }

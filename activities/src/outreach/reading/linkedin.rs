@@ -140,16 +140,8 @@ impl Reader<'_> {
         books: &mut Books,
     ) -> Result<(), ReadError> {
         let Some(person) = contact.provider_id.as_deref().or(contact.public_id.as_deref()) else { return Ok(()) };
-        let inquiry = Inquiry {
-            store: self.store,
-            sender: self.sender,
-            clock: self.clock,
-            read_ms: self.read_ms,
-            account,
-            campaign_id: &invite.campaign_id,
-            enrollment_id: &invite.enrollment_id,
-            person_id: &invite.person_id,
-        };
+        let OpenInvite { campaign_id, enrollment_id, person_id, .. } = invite;
+        let inquiry = Inquiry { campaign_id, enrollment_id, person_id, ..self.inquiry(account) };
         let profile = match inquiry.profile(person).await {
             Ok(profile) => profile,
             // A later reading asks.

@@ -8,6 +8,7 @@ mod strangers;
 mod tests;
 
 use super::events::{By, TellError, Teller, record, tell};
+use super::look::Inquiry;
 use crate::senders::{AccountStatus, EventKind, ProviderEvent, SendError, Sender, Verdict};
 use crate::store::accounts::{Account, defer_account, set_account_state};
 use crate::store::enrollments::lock_account;
@@ -125,6 +126,20 @@ impl Reader<'_> {
         }
         let marks = BTreeMap::from([(LISTS.to_owned(), started_ms)]);
         Ok(self.store.account_was_read(&account.tenant, &account.id, &marks, started_ms).await?)
+    }
+
+    /// A look at a profile that is of nobody's enrollment.
+    fn inquiry<'a>(&'a self, account: &'a Account) -> Inquiry<'a> {
+        Inquiry {
+            store: self.store,
+            sender: self.sender,
+            clock: self.clock,
+            read_ms: self.read_ms,
+            account,
+            campaign_id: "",
+            enrollment_id: "",
+            person_id: "",
+        }
     }
 
     /// The provider's present word about an account, which a webhook may have lost.

@@ -2,7 +2,7 @@
 //! event of a message tells no other: who answers another account than the one that wrote to them is nobody before a look.
 
 use super::super::events::{FROM_NOBODY, learn, reprocess, tell};
-use super::super::look::{Inquiry, InquiryError};
+use super::super::look::InquiryError;
 use super::{Books, ReadError, Reader};
 use crate::senders::{EventKind, ProviderEvent, SendError, Verdict};
 use crate::store::accounts::Account;
@@ -86,18 +86,8 @@ impl Reader<'_> {
     }
 
     async fn look_at(&self, account: &Account, sender: &str) -> Result<Looked, ReadError> {
-        let inquiry = Inquiry {
-            store: self.store,
-            sender: self.sender,
-            clock: self.clock,
-            read_ms: self.read_ms,
-            account,
-            // Most of them are none of our business, so of whom it was nothing is kept.
-            campaign_id: "",
-            enrollment_id: "",
-            person_id: "",
-        };
-        let profile = match inquiry.profile(sender).await {
+        // Most of them are none of our business, so of whom it was nothing is kept.
+        let profile = match self.inquiry(account).profile(sender).await {
             Ok(profile) => profile,
             Err(InquiryError::NotBefore(at_ms)) => return Ok(Looked::NotBefore(at_ms)),
             Err(InquiryError::Store(error)) => return Err(error.into()),

@@ -4,7 +4,6 @@ use crate::store::enrollments::{Enrollment, lock_person, read_in};
 use crate::store::touches::{Touch, of_enrollment, release_planned};
 use crate::store::{Store, StoreError};
 use futures::FutureExt;
-use leadflow_workflows::domain::outreach::TouchState;
 use leadflow_workflows::domain::walk::{Decision, TouchFact};
 use std::collections::BTreeMap;
 
@@ -21,12 +20,12 @@ pub struct Migrant {
 
 impl Migrant {
     pub fn new(enrollment: &Enrollment, touches: &[Touch]) -> Self {
-        let is_done = |touch: &&Touch| !matches!(touch.state, TouchState::Planned | TouchState::Released);
+        let done = touches.iter().filter(|touch| !touch.state.is_plan());
         Self {
             enrollment_id: enrollment.id.clone(),
             person_id: enrollment.person_id.clone(),
             sequence_id: enrollment.sequence_id.clone(),
-            done: touches.iter().filter(is_done).map(|touch| (touch.step_id.clone(), touch.fact())).collect(),
+            done: done.map(|touch| (touch.step_id.clone(), touch.fact())).collect(),
             decisions: enrollment.decisions.clone(),
         }
     }

@@ -181,10 +181,7 @@ impl Plan {
 /// Why the ids of the new version do not tell what was done: a text that was got under one id stands under another, where it
 /// would be due again, or an id is now another kind of contact.
 fn confused(facts: &Facts, followed: &Sequence, sequence: &Sequence) -> Option<String> {
-    fn is_done(touch: &TouchFact) -> bool {
-        !matches!(touch.state, TouchState::Planned | TouchState::Released)
-    }
-    let done = || facts.touches.iter().filter(|(_, touch)| is_done(touch));
+    let done = || facts.touches.iter().filter(|(_, touch)| !touch.state.is_plan());
     let changed =
         done().find(|(id, touch)| sequence.step(id).is_some_and(|step| step.kind.action() != Some(touch.action)));
     if let Some((id, touch)) = changed {
@@ -196,7 +193,7 @@ fn confused(facts: &Facts, followed: &Sequence, sequence: &Sequence) -> Option<S
     let again = sequence.steps.iter().find(|step| {
         let is_new_here = followed.step(&step.id).is_none_or(|before| before.kind != step.kind);
         is_new_here
-            && !facts.touches.get(&step.id).is_some_and(is_done)
+            && facts.touches.get(&step.id).is_none_or(|touch| touch.state.is_plan())
             && texts.iter().any(|text| text.kind == step.kind)
     });
     again.map(|step| format!("step {} would send them a text that they got under another id", step.id))
