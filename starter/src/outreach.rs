@@ -224,8 +224,11 @@ impl Outreach {
         Ok(open.len())
     }
 
-    /// Has the enrollments that use an account look.
+    /// Has the campaigns and the open enrollments that use an account look. Returns how many enrollments.
     async fn tell_users(&self, account: &Account) -> Result<usize, Failure> {
+        for campaign in self.store.open_campaigns_of_account(&account.tenant, &account.id).await? {
+            self.tell_campaign(&campaign).await?;
+        }
         let open = self.store.open_enrollments_of_account(&account.tenant, &account.id).await?;
         let ids: Vec<&str> = open.iter().map(|enrollment| enrollment.id.as_str()).collect();
         self.tell_enrollments(&ids).await?;

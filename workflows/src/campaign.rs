@@ -13,9 +13,12 @@ use temporalio_workflow::{
     ContinueAsNewOptions, SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult,
 };
 
+/// What the ids of these workflows begin with.
+pub const PREFIX: &str = "campaign/";
+
 /// `campaign/{campaign_id}`.
 pub fn workflow_id(campaign_id: &CampaignId) -> String {
-    format!("campaign/{campaign_id}")
+    format!("{PREFIX}{campaign_id}")
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

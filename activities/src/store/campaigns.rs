@@ -10,7 +10,7 @@ use futures::FutureExt;
 use leadflow_workflows::domain::account::CampaignSettings;
 use leadflow_workflows::domain::outreach::EnrollmentState;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor, Row};
 
 pub use figures::{MailOutcomes, PlannedTouch, StateCount, StepCount};
 pub use migration::Migrant;
@@ -130,6 +130,11 @@ impl Store {
             campaigns.push(self.with_accounts(read_campaign(row)?).await?);
         }
         Ok(campaigns)
+    }
+
+    /// The ids of campaigns that may still begin with leads on an account.
+    pub async fn open_campaigns_of_account(&self, tenant: &str, account_id: &str) -> Result<Vec<String>, StoreError> {
+        open_campaigns_of_account(self.read(), tenant, account_id).await.map_err(|error| self.error(error))
     }
 
     async fn with_accounts(&self, mut campaign: Campaign) -> Result<Campaign, StoreError> {
@@ -259,6 +264,22 @@ pub(crate) async fn state_for_share(
 ) -> Result<Option<String>, StoreError> {
     let sql = format!("SELECT state FROM campaigns WHERE tenant = $1 AND id = $2{for_share}");
     Ok(sqlx::query_scalar(AssertSqlSafe(sql)).bind(tenant).bind(id).fetch_optional(transaction).await?)
+}
+
+/// As [`Store::open_campaigns_of_account`], also in a transaction.
+pub(crate) async fn open_campaigns_of_account<'a>(
+    executor: impl Executor<'a, Database = Any>,
+    tenant: &str,
+    account_id: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT c.id FROM campaigns c JOIN campaign_accounts a ON a.campaign_id = c.id AND a.tenant = c.tenant \
+         WHERE c.tenant = $1 AND a.account_id = $2 AND c.ended_at_ms IS NULL ORDER BY c.id",
+    )
+    .bind(tenant)
+    .bind(account_id)
+    .fetch_all(executor)
+    .await
 }
 
 async fn change_state(

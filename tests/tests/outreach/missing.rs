@@ -1,14 +1,18 @@
-//! Campaigns and accounts whose workflow is missing: their start was cut off, or it was ended by force.
+//! Campaigns and accounts that would not go on by themselves: their workflow is missing, because its start was cut off or it was
+//! ended by force, or it sleeps.
 
 use crate::{alone, setup};
 use leadflow_starter::failure::Failure;
+use leadflow_starter::history;
 use leadflow_tests::field::{account_settings, campaign_settings, people};
-use leadflow_tests::lab::Lab;
+use leadflow_tests::lab::{Lab, OrSay};
 use leadflow_workflows::campaign;
 use leadflow_workflows::domain::ids::{AccountId, CampaignId};
 use leadflow_workflows::domain::outreach::Channel;
 use leadflow_workflows::sender_account;
 use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowTerminateOptions};
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+use temporalio_common::protos::temporal::api::history::v1::HistoryEvent;
 
 const SEQUENCE: &str = r#"
 name = "missing"
@@ -47,6 +51,31 @@ async fn resuming_starts_a_workflow_that_is_missing() {
         outreach.ensure_all().await.unwrap();
         assert!(is_running(&lab, &of_campaign).await && is_running(&lab, &of_account).await);
     }
+    lab.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_campaign_that_found_its_account_paused_begins_when_it_goes_on() {
+    let _alone = alone().await;
+    // In real time the next round of the campaign is an hour away.
+    let lab = Lab::start(setup(1.0)).await.unwrap();
+    let account_id = lab.add_account("acc_mail_1", account_settings(Channel::Email)).await.unwrap();
+    let account = lab.stack.store.account(lab.tenant(), &account_id).await.unwrap().unwrap();
+    lab.outreach().pause_account(&account).await.unwrap();
+    let list = lab.import("people", &people(&["US"], 1).unwrap()).await.unwrap();
+    let sequence = lab.add_sequence(SEQUENCE).await.unwrap();
+    let campaign = lab.start_campaign("spring", &list, &sequence, &[account_id], campaign_settings()).await.unwrap();
+    lab.until("the campaign sleeps", async || {
+        let runs = history::runs(&lab.stack.client, &campaign::workflow_id(&campaign)).await.or_say()?;
+        let events = runs.iter().flat_map(|run| &run.events);
+        Ok(events.map(HistoryEvent::event_type).find(|event| *event == EventType::TimerStarted))
+    })
+    .await
+    .unwrap();
+    assert!(lab.enrollments(&campaign).await.unwrap().is_empty());
+
+    lab.outreach().resume_account(&account).await.unwrap();
+    lab.until("the campaign begins", async || Ok(lab.enrollments(&campaign).await?.pop())).await.unwrap();
     lab.stop().await.unwrap();
 }
 

@@ -29,6 +29,7 @@ pub(super) use whom::learn;
 use crate::senders::unipile::parse_event;
 use crate::senders::{AccountStatus, EventError, EventKind, ProviderEvent};
 use crate::store::accounts::{ACCOUNT_COLUMNS, Account, read_account_row, set_account_state};
+use crate::store::campaigns::open_campaigns_of_account;
 use crate::store::enrollments::lock_account;
 use crate::store::events::{Effect, NewEvent, StoredEvent, by_key, call_begins_by, discard, insert, note_effect};
 use crate::store::searches::{from_json, to_json};
@@ -36,9 +37,9 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::traces;
 use futures::FutureExt;
 use leadflow_clock::Clock;
-use leadflow_workflows::domain::ids::{AccountId, EnrollmentId};
+use leadflow_workflows::domain::ids::{AccountId, CampaignId, EnrollmentId};
 use leadflow_workflows::domain::outreach::Channel;
-use leadflow_workflows::{enrollment, sender_account};
+use leadflow_workflows::{campaign, enrollment, sender_account};
 use sqlx::{AnyConnection, AssertSqlSafe};
 use std::time::Duration;
 use uuid::Uuid;
@@ -413,6 +414,8 @@ async fn account_status(scope: &mut Scope<'_>, status: AccountStatus) -> Result<
         .fetch_all(&mut *scope.transaction)
         .await?;
         tell.extend(waiting.iter().map(|id| workflow_of(id)));
+        let campaigns = open_campaigns_of_account(&mut *scope.transaction, tenant, id).await?;
+        tell.extend(campaigns.into_iter().map(|id| campaign::workflow_id(&CampaignId(id))));
     }
     Ok(Applied { tell, effect: format!("{}: the account is {state}", word(status)), ..Applied::default() })
 }

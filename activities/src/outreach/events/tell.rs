@@ -11,6 +11,7 @@ use futures::{FutureExt, StreamExt};
 use leadflow_clock::Clock;
 use leadflow_workflows::QUEUE;
 use leadflow_workflows::buyer_group::{self, BuyerGroupRefresh};
+use leadflow_workflows::campaign::{self, Campaign};
 use leadflow_workflows::contract::{BuyerGroupInputs, CompanyRef};
 use leadflow_workflows::domain::ids::{BusinessId, TenantId};
 use leadflow_workflows::domain::timings::Timings;
@@ -106,6 +107,8 @@ impl Teller for Workflows {
             } else if workflow_id.starts_with(sender_account::PREFIX) {
                 let handle = self.client.get_workflow_handle::<SenderAccount>(workflow_id);
                 handle.signal(SenderAccount::look, (), options).await
+            } else if workflow_id.starts_with(campaign::PREFIX) {
+                self.client.get_workflow_handle::<Campaign>(workflow_id).signal(Campaign::look, (), options).await
             } else {
                 self.client.get_workflow_handle::<Enrollment>(workflow_id).signal(Enrollment::look, (), options).await
             };

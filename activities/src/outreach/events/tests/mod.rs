@@ -505,12 +505,17 @@ async fn the_beginning_of_an_id_finds_an_event_whatever_the_order_of_texts() {
 async fn a_lost_account_is_disconnected_and_found_again() {
     each_backend(async |store| {
         let world = World::new(&store).await;
+        world.run("UPDATE campaigns SET state = 'stopped', ended_at_ms = 1 WHERE id = 'c2'").await;
+        for campaign in ["c1", "c2"] {
+            let uses = format!("('{campaign}', 'default', 'a1')");
+            world.run(&format!("INSERT INTO campaign_accounts (campaign_id, tenant, account_id) VALUES {uses}")).await;
+        }
         let status =
             |message: &str| json!({ "AccountStatus": { "account_id": "acc_1", "message": message } }).to_string();
         assert_eq!(world.receive(&status("CREDENTIALS")).await.tell, ["account/a1"]);
         let account = store.account("default", "a1").await.unwrap().unwrap();
         assert_eq!(account.state, "disconnected");
-        assert_eq!(world.receive(&status("RECONNECTED")).await.tell, ["account/a1", "enrollment/e1"]);
+        assert_eq!(world.receive(&status("RECONNECTED")).await.tell, ["account/a1", "enrollment/e1", "campaign/c1"]);
         assert_eq!(store.account("default", "a1").await.unwrap().unwrap().state, "active");
         sqlx::query("UPDATE accounts SET state = 'restricted'").execute(store.read()).await.unwrap();
         world.receive(&status("OK")).await;
