@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::output::printable;
 use leadflow_activities::config::Config;
+use leadflow_activities::outreach::events::{TellError, tell_one, teller};
 use leadflow_activities::store::Store;
 use leadflow_activities::store::accounts::{Account, NewAccount};
 use leadflow_activities::store::campaigns::Campaign;
@@ -13,13 +14,13 @@ use leadflow_workflows::campaign::{self, Campaign as CampaignWorkflow, CampaignI
 use leadflow_workflows::contract::{AccountRef, CampaignRef};
 use leadflow_workflows::domain::ids::{AccountId, CampaignId, EnrollmentId, TenantId};
 use leadflow_workflows::domain::outreach::Channel;
-use leadflow_workflows::enrollment::{self, Enrollment};
+use leadflow_workflows::enrollment;
 use leadflow_workflows::lead_search::{PROGRESS, STAGE, TENANT};
 use leadflow_workflows::sender_account::{self, SenderAccount, SenderAccountInput};
 use leadflow_workflows::shell::{ACCOUNT, CAMPAIGN, EVENTS_PER_RUN};
-use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
+use temporalio_client::errors::WorkflowStartError;
 use temporalio_client::tonic::Code;
-use temporalio_client::{Client, WorkflowIdReusePolicy, WorkflowSignalOptions, WorkflowStartOptions};
+use temporalio_client::{Client, WorkflowIdReusePolicy, WorkflowStartOptions};
 use temporalio_common::search_attributes::SearchAttributes;
 
 /// The parts of an installation that can start outreach and steer it.
@@ -235,38 +236,37 @@ impl Outreach {
         Ok(ids.len())
     }
 
-    /// Has a campaign read what is wanted of it. One whose workflow has ended needs no telling.
+    /// Has a campaign read what is wanted of it.
     pub async fn tell_campaign(&self, id: &str) -> Result<(), Failure> {
-        let id = campaign::workflow_id(&CampaignId(id.to_owned()));
-        let handle = self.client.get_workflow_handle::<CampaignWorkflow>(id);
-        told(handle.signal(CampaignWorkflow::look, (), WorkflowSignalOptions::default()).await)
+        self.tell(&campaign::workflow_id(&CampaignId(id.to_owned()))).await
     }
 
     /// Has an account's reading begin now.
     pub async fn tell_account(&self, id: &str) -> Result<(), Failure> {
-        let id = sender_account::workflow_id(&AccountId(id.to_owned()));
-        let handle = self.client.get_workflow_handle::<SenderAccount>(id);
-        told(handle.signal(SenderAccount::look, (), WorkflowSignalOptions::default()).await)
+        self.tell(&sender_account::workflow_id(&AccountId(id.to_owned()))).await
     }
 
-    /// Has enrollments look at what has changed. Those that have ended need no telling; where the workflow of an open one is
-    /// gone, the campaign's next round starts it again.
+    /// Has enrollments look at what has changed.
     pub async fn tell_enrollments<Id: AsRef<str>>(&self, ids: &[Id]) -> Result<(), Failure> {
+        let ids: Vec<String> =
+            ids.iter().map(|id| enrollment::workflow_id(&EnrollmentId(id.as_ref().to_owned()))).collect();
         // A server takes signals far faster than one at a time, but not any number at once.
         for some in ids.chunks(20) {
-            futures::future::try_join_all(some.iter().map(|id| self.tell_enrollment(id.as_ref()))).await?;
+            futures::future::try_join_all(some.iter().map(|id| self.tell(id))).await?;
         }
         Ok(())
     }
 
-    async fn tell_enrollment(&self, id: &str) -> Result<(), Failure> {
-        let workflow_id = enrollment::workflow_id(&EnrollmentId(id.to_owned()));
-        let handle = self.client.get_workflow_handle::<Enrollment>(workflow_id);
-        let answer = handle.signal(Enrollment::look, (), WorkflowSignalOptions::default()).await;
-        if matches!(answer, Err(WorkflowInteractionError::NotFound(_))) {
-            self.store.note_workflow_gone(&self.config.tenant, id).await?;
+    async fn tell(&self, workflow_id: &str) -> Result<(), Failure> {
+        let teller = teller(self.client.clone(), &self.config);
+        match tell_one(&self.store, &*teller, &self.config.tenant, workflow_id).await {
+            Ok(()) => Ok(()),
+            Err(TellError::Store(error)) => Err(error.into()),
+            Err(TellError::Temporal(error)) => Err(Failure::Unavailable(format!(
+                "it is stored, but its workflow could not be told: {error}\nhint: it looks by itself when it wakes next, \
+                 which may be days ahead; the same command again tells it now"
+            ))),
         }
-        told(answer)
     }
 }
 
@@ -280,16 +280,6 @@ pub(crate) fn ended_before(campaign: &Campaign) -> Failure {
         printable(&campaign.name),
         campaign.state
     ))
-}
-
-fn told(answer: Result<(), WorkflowInteractionError>) -> Result<(), Failure> {
-    match answer {
-        Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
-        Err(error) => Err(Failure::Unavailable(format!(
-            "it is stored, but its workflow could not be told: {error}\nhint: it looks by itself when it wakes next, \
-             which may be days ahead; the same command again tells it now"
-        ))),
-    }
 }
 
 /// Whether a workflow was started; one that is there already needs no start.

@@ -21,8 +21,7 @@ pub(super) use own::same_text;
 pub use person_change::{
     ChangeKind, ChangedPerson, Delivery, PersonChange, Position, parse_person_changes, receive_person_change,
 };
-pub(crate) use tell::tell_one;
-pub use tell::{Leftovers, TellError, Teller, Workflows, tell, tell_leftovers, teller};
+pub use tell::{Leftovers, TellError, Teller, Workflows, tell, tell_leftovers, tell_one, teller};
 pub use unsubscribe::{knows_unsubscribe_token, unsubscribe};
 pub(super) use whom::learn;
 

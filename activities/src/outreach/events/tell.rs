@@ -147,12 +147,7 @@ pub fn teller(client: Client, config: &Config) -> Arc<dyn Teller> {
 
 /// Tells one workflow, by what its id begins with. Of an open enrollment it may be gone, which the campaign's next round mends;
 /// any other that is not there needs no telling.
-pub(crate) async fn tell_one(
-    store: &Store,
-    teller: &dyn Teller,
-    tenant: &str,
-    workflow_id: &str,
-) -> Result<(), TellError> {
+pub async fn tell_one(store: &Store, teller: &dyn Teller, tenant: &str, workflow_id: &str) -> Result<(), TellError> {
     if let Some(reply_id) = workflow_id.strip_prefix(reply_reading::PREFIX) {
         if let Some(timings) = teller.readings() {
             teller.start(start_of(tenant, reply_id, timings)?).await?;
