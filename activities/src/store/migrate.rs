@@ -14,6 +14,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "replies", include_str!("migrations/0007_replies.sql")),
     (8, "traces", include_str!("migrations/0008_traces.sql")),
     (9, "person changes", include_str!("migrations/0009_person_changes.sql")),
+    (10, "indexes by id", include_str!("migrations/0010_indexes_by_id.sql")),
 ];
 
 const ROW_SECURITY: &str = include_str!("migrations/row_security.sql");

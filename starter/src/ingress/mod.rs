@@ -20,7 +20,7 @@ use leadflow_activities::outreach::events::Teller;
 use leadflow_activities::store::Store;
 use leadflow_clock::Clock;
 pub use link::Link;
-use polite::Busy;
+use polite::Pace;
 use problem::Problem;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ struct Shared {
     tenant: Arc<str>,
     doors: Arc<Doors>,
     nudge: Nudge,
-    busy: Busy,
+    pace: Pace,
 }
 
 impl Ingress {
@@ -82,8 +82,8 @@ impl Ingress {
         })?;
         let address = listener.local_addr()?;
         let (stop, mut stopped) = watch::channel(false);
-        let busy = Busy::default();
-        let (telling, nudge) = Telling::start(options.store.clone(), options.teller, options.clock, busy.clone());
+        let pace = Pace::default();
+        let (telling, nudge) = Telling::start(options.store.clone(), options.teller, options.clock, pace.clone());
         let api = options.api.map(|api| api::router(api, options.store.clone(), stopped.clone()));
         let shared = Shared {
             store: options.store,
@@ -91,7 +91,7 @@ impl Ingress {
             tenant: options.tenant.into(),
             doors: Arc::new(options.doors),
             nudge,
-            busy,
+            pace,
         };
         let serve = axum::serve(listener, router(shared, api.unwrap_or_default())).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;

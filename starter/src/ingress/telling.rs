@@ -3,7 +3,7 @@
 //! The store is the queue: what is taken in only gives a nudge, so nothing piles up in memory, and what was not told (because
 //! the program ended, or Temporal was away) is there at the next look. What concerned nobody is forgotten after a while.
 
-use super::polite::{Busy, Polite};
+use super::polite::{Pace, Polite};
 use futures::FutureExt;
 use leadflow_activities::outreach::events::{Leftovers, Teller, tell_leftovers};
 use leadflow_activities::store::Store;
@@ -42,8 +42,8 @@ impl Nudge {
 }
 
 impl Telling {
-    pub(super) fn start(store: Store, teller: Arc<dyn Teller>, clock: Clock, busy: Busy) -> (Self, Nudge) {
-        let teller = Polite::new(teller, busy);
+    pub(super) fn start(store: Store, teller: Arc<dyn Teller>, clock: Clock, pace: Pace) -> (Self, Nudge) {
+        let teller = Polite::new(teller, pace);
         let (nudge, stop) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (nudged, stopped) = (Arc::clone(&nudge), Arc::clone(&stop));
         let task = tokio::spawn(async move {

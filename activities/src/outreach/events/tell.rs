@@ -34,7 +34,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::StartWorkflow
 use temporalio_common::search_attributes::SearchAttributes;
 
 /// Signals that are on their way at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 16;
 /// Events that are taken together.
 const BATCH: u16 = 200;
 /// How long, in real time, a signal may take.

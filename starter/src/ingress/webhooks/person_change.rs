@@ -40,9 +40,9 @@ async fn take(shared: &Shared, name: &str, headers: &HeaderMap, body: Body) -> R
     // A token says who posts it, not that the vendor wrote it.
     let is_hint = by_token || source.gives_hints();
     let delivery = Delivery { source: name, id: id.as_deref(), received_at_ms, is_hint };
-    let _on_its_way = shared.busy.one_more();
     let mut received = Vec::new();
     for change in parse_person_changes(&delivery, &body)? {
+        let _on_its_way = shared.pace.one_more();
         received.push(receive_person_change(&shared.store, shared.clock, &tenant, name, &change).await?);
     }
     Ok(received)

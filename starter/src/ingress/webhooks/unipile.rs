@@ -20,6 +20,6 @@ pub(super) async fn receive(State(shared): State<Shared>, headers: HeaderMap, bo
 async fn take(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<Received>, Refusal> {
     let body = read(body).await?;
     shared.doors.check_unipile(headers, &body, shared.clock.now_ms())?;
-    let _on_its_way = shared.busy.one_more();
+    let _on_its_way = shared.pace.one_more();
     Ok(vec![events::receive(&shared.store, shared.clock, &shared.tenant, &body).await?])
 }
